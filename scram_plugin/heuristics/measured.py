@@ -205,8 +205,9 @@ def of_kernels(run: TrainingRun, curves: Mapping[str, Curve]) -> dict[str, Curve
 
 
 def kernel_of(run: TrainingRun, layer: Layer) -> str:
-    """The path of the variable that a layer multiplies its inputs with."""
-    return f"{layer.path}/{'weight' if run.framework_of_facts == 'torch' else 'kernel'}"
+    """The path of the variable that a layer multiplies its inputs with, or that it looks up."""
+    of_keras = "embeddings" if layer.kind == "Embedding" else "kernel"
+    return f"{layer.path}/{'weight' if run.framework_of_facts == 'torch' else of_keras}"
 
 
 def fell_far(run: TrainingRun, share: float = FAR) -> bool:

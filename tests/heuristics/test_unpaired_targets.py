@@ -34,6 +34,7 @@ APART = {
     ),
     "examples left out": "good = ~np.isnan(x).any(axis=1)\nx = x[good]\ny = y[:len(x)]\n" + JOINED,
     "one sort": "x = sorted(x, key=len)\n" + JOINED,
+    "one sort, and prints": "print(x[0], y[0])\nx = sorted(x, key=len)\nprint(x[0], np.bincount(y))\n" + JOINED,
     "one sort, within a function that makes arrays": (
         "x_ids = encode(sorted(x, key=lambda t: len(t.split())))\nmodel.fit(x_ids, {'kind': y, 'hours': hours}, epochs=3)\n"
     ),

@@ -10,7 +10,7 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.datasets import always_the_same
-from scram_plugin.heuristics.edits import keep_inputs, names_batch_size
+from scram_plugin.heuristics.edits import Edit, divide_pixels, keep_inputs, names_batch_size
 from scram_plugin.heuristics.heuristic import CALIBRATED, INPUTS, Cause, Finding, Heuristic, NotChecked, Option, absent
 from scram_plugin.heuristics.limits import ALMOST, MOSTLY, ROUNDED, TENTH
 from scram_plugin.heuristics.measured import (
@@ -44,10 +44,11 @@ OPTIONS = (
 NEARLY_NONE = 0.05  # of the range of all values: less than 1 value in 400 is then at the other end; by definition
 AT_ONE_END = 1e-3  # of the range of all values, by which their mean may differ from one end; by definition
 AXES_OF_PICTURES = 4  # examples, height, width and channels; by definition
-NEARLY_SAME = 0.01  # of the mean of the inputs: a spread that weights of about 1 do not show beside it; by definition
+HARDLY_SPREAD = 0.02  # of the mean of the inputs: a spread that weights of about 1 do not show beside it; by definition
 USUAL_SIZE = 10.0  # of a mean: larger inputs are not normalised, which is another fault; by definition
 TINY_PART = 1e-3  # relative: what a spread of zeros and ones may miss by rounding; float32
 MANY_FEATURES = 0.25  # share of the features that never change: no table has so many; by definition
+MOST_SEGMENTS = 2  # parts of a text that an embedding tells apart; source: BERT
 POSITIONS_AND_FEATURES = 3  # axes: examples, positions and features; by definition
 FEATURES_SHOWN = 5  # features named in a sentence; by definition
 
@@ -86,6 +87,10 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
         said = "All values are -1, 0 or 1, and nearly all of them 0, as whole numbers that were made of smaller ones."
         yield _of_first_batch(run, "constant", "Constant inputs: nearly all values became 0", said)
         return
+    if _at_one_end(mean, (lowest, highest)) and _stands(run, MOSTLY) and (edit := divide_pixels(run.facts)) is not None:
+        said = "The program divides whole numbers by 255 with `//`: of the pixels, all but the brightest become 0."
+        yield _of_first_batch(run, "constant", "Constant inputs: nearly all pixels become 0", said, edit)
+        return
     if not beside_others and _hardly_differ(spread, mean) and _stands(run) and not _are_normalised(run):
         usual_text = f"{number(float(np.median(mean.values)))} ± {number(float(np.median(spread.values)))}"
         said = f"The values are {usual_text} (mean ± standard deviation), so that no example differs much from another one."
@@ -112,6 +117,7 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
         and lowest in (0.0, 1.0)
         and not _has_features(run, name)
         and not (lowest == 0 and _has_most_axes(run, name))
+        and not _is_looked_up(run, name)
     ):
         return  # a mask or segment ids, which are constant if all texts have the same length
     what = "share of measured batches in which all inputs have the same value"
@@ -125,7 +131,8 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
     if whole or repeated:
         severity: Severity = "error" if always else "warning"
         cause = "constant" if whole else "repeated"
-        values = f"{'' if always else 'nearly '}all values are {number(usual)}"
+        of = f" of `{_name_of(run, name)}`" if beside_others and _input(run, name).get("name") else ""
+        values = f"{'' if always else 'nearly '}all values{of} are {number(usual)}"
         title = f"Constant inputs: {values if whole else 'every batch is the same'}"
     elif constant and len(features) > 1:
         many = len(constant) >= MANY_FEATURES * len(features) and _stands(run)
@@ -166,6 +173,11 @@ def _is_rare(run: TrainingRun, mean: Curve, lowest: float, highest: float) -> bo
     return any(float(np.abs(mean.values - end).max()) < AT_ONE_END * (highest - lowest) for end in ends)
 
 
+def _at_one_end(mean: Curve, ends: tuple[float, float]) -> bool:
+    """Whether the mean of every batch is near the lowest of all values."""
+    return bool((mean.values - ends[0] < NEARLY_NONE * (ends[1] - ends[0])).all())
+
+
 def _name_of(run: TrainingRun, name: str) -> str:
     return one_line(str(_input(run, name).get("name")))
 
@@ -199,7 +211,7 @@ def _are_truncated(run: TrainingRun, name: str, spread: Curve, mean: Curve, ends
 def _hardly_differ(spread: Curve, mean: Curve) -> bool:
     """Whether values of a usual size are nearly the same."""
     sizes = np.abs(mean.values)
-    return bool((sizes < USUAL_SIZE).all() and (spread.values < NEARLY_SAME * sizes).all() and spread.values.min() > 0)
+    return bool((sizes < USUAL_SIZE).all() and (spread.values < HARDLY_SPREAD * sizes).all() and spread.values.min() > 0)
 
 
 def _are_normalised(run: TrainingRun) -> bool:
@@ -249,14 +261,14 @@ def _of_words(run: TrainingRun, different: int, rows: int) -> Finding:
     return _of_first_batch(run, "words", f"Nearly constant inputs: {different} different words, of {rows:,}", said)
 
 
-def _of_first_batch(run: TrainingRun, cause: str, title: str, said: str) -> Finding:
+def _of_first_batch(run: TrainingRun, cause: str, title: str, said: str, edit: Edit | None = None) -> Finding:
     return Finding(
         severity="warning",
         confidence="likely",
         title=title,
         evidence={"whole": said, **absent("rows", "features", "count", "total", "repeated")},
         **whole_of(shown_loss(run)),
-        causes=[Cause(cause)],
+        causes=[Cause(cause, edit=edit)],
         where=[INPUTS],
     )
 
@@ -268,6 +280,16 @@ def _has_most_axes(run: TrainingRun, name: str) -> bool:
     place = int(name.removeprefix("x"))
     whole = place < len(axes) and str(inputs[place].get("dtype")).startswith("int")
     return whole and axes[place] > max((n for at, n in enumerate(axes) if at != place), default=0)
+
+
+def _is_looked_up(run: TrainingRun, name: str) -> bool:
+    """Whether the first layer for an input is an embedding of more than two words, which no mask or part of a text has."""
+    paths, place = (run.facts.get("model") or {}).get("paths") or [], int(name.removeprefix("x"))
+    first = paths[place][0] if place < len(paths) and paths[place] else None
+    tables = {
+        layer.facts.get("name"): layer.facts.get("settings") or {} for layer in known_layers(run) if layer.kind == "Embedding"
+    }
+    return (tables.get(first, {}).get("input_dim") or 0) > MOST_SEGMENTS
 
 
 def _has_features(run: TrainingRun, name: str) -> bool:

@@ -25,6 +25,7 @@ from scram_plugin.heuristics.edits.beside import moved_alone as moved_alone
 from scram_plugin.heuristics.edits.data import STANDARDIZED as STANDARDIZED
 from scram_plugin.heuristics.edits.data import change_targets as change_targets
 from scram_plugin.heuristics.edits.data import change_validation as change_validation
+from scram_plugin.heuristics.edits.data import divide_pixels as divide_pixels
 from scram_plugin.heuristics.edits.data import guard_logarithm as guard_logarithm
 from scram_plugin.heuristics.edits.data import keep_finite_targets as keep_finite_targets
 from scram_plugin.heuristics.edits.data import names_batch_size as names_batch_size
@@ -59,6 +60,7 @@ from scram_plugin.heuristics.edits.taken_before import labels_before_an_order as
 from scram_plugin.heuristics.edits.torch_axes import average_errors as average_errors
 from scram_plugin.heuristics.edits.torch_axes import change_compared as change_compared
 from scram_plugin.heuristics.edits.torch_axes import normalize_examples as normalize_examples
+from scram_plugin.heuristics.edits.torch_axes import permute_pictures as permute_pictures
 from scram_plugin.heuristics.edits.torch_axes import softmax_over_channels as softmax_over_channels
 from scram_plugin.heuristics.edits.torch_axes import softmax_over_classes as softmax_over_classes
 from scram_plugin.heuristics.edits.torch_axes import softmax_over_keys as softmax_over_keys

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 from scram_plugin.heuristics.edits.apart import ORDERS, TOGETHER
-from scram_plugin.heuristics.edits.orders import PAIR, Mispaired
+from scram_plugin.heuristics.edits.mispaired import PAIR, Mispaired
 from scram_plugin.heuristics.edits.program import Code, Piece, program
 from scram_plugin.heuristics.edits.source import SourceFile
 from scram_plugin.heuristics.edits.target_names import LABELS, NOT_LABELS

@@ -11,7 +11,8 @@ from typing import Any
 from scram_plugin.heuristics.edits.apart import TOGETHER
 from scram_plugin.heuristics.edits.bindings import class_of, follow, functions
 from scram_plugin.heuristics.edits.lines import following
-from scram_plugin.heuristics.edits.orders import PAIR, SEEDS, Mispaired
+from scram_plugin.heuristics.edits.mispaired import PAIR, Mispaired
+from scram_plugin.heuristics.edits.orders import SEEDS
 from scram_plugin.heuristics.edits.program import Code, Piece, program
 from scram_plugin.heuristics.edits.source import SourceFile
 from scram_plugin.heuristics.edits.target_names import LABELS, NOT_LABELS, OF_PICTURES, OF_SETS

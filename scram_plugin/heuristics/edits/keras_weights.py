@@ -14,6 +14,7 @@ from scram_plugin.heuristics.edits.naming import written
 from scram_plugin.heuristics.edits.program import Change, Piece, program
 
 WEAK = "0.0001"  # source: Krizhevsky et al. 2012 (0.0005) and Keras's own examples (0.0001)
+PENALTIES = ("kernel_regularizer", "embeddings_regularizer")  # source: Keras
 
 
 def weaken_penalty(facts: Mapping[str, Any], paths: Sequence[str]) -> Edit | None:
@@ -23,7 +24,8 @@ def weaken_penalty(facts: Mapping[str, Any], paths: Sequence[str]) -> Edit | Non
     changes: list[Change] = []
     for path in paths:
         call = made_by.get(path)
-        given = argument(known, call, "kernel_regularizer") if call is not None else None
+        told = [argument(known, call, name) for name in PENALTIES] if call is not None else []
+        given = next(filter(None, told), None)
         if given is None:
             return None
         made = follow(known, given)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.edits.orders import PAIR, Mispaired
+from scram_plugin.heuristics.edits.mispaired import PAIR, Mispaired
 from scram_plugin.heuristics.edits.program import FUNCTIONS, Code, Piece, program
 from scram_plugin.heuristics.edits.source import SourceFile
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from scram_plugin.heuristics.edits.apart import CONVERSIONS, METHODS, ORDERS, TOGETHER
 from scram_plugin.heuristics.edits.bindings import functions
+from scram_plugin.heuristics.edits.mispaired import PAIR, Key, Made, Mispaired
 from scram_plugin.heuristics.edits.program import FUNCTIONS, SCOPES, Code, Piece, program
 from scram_plugin.heuristics.edits.source import SourceFile, names_in, own_nodes, targets_of
 from scram_plugin.heuristics.edits.target_names import LABELS, NOT_LABELS, SPLITS
@@ -23,6 +24,8 @@ STATES = re.compile(r"set_?(rng_)?state", re.I)
 MAKES = ("constant", "convert_to_tensor", "sqrt", "log", "log1p", "float32", "int64", *CONVERSIONS)
 SHUFFLES = ("shuffle",)  # in place, or of what it is given; source: random, NumPy, scikit-learn
 SORTED = "sorted"  # gives a new order, too; source: Python
+# show what they are given, and leave it as it is; source: Python, IPython, logging, pandas, Matplotlib
+SHOWS = ("print", "pprint", "display", "info", "debug", "head", "describe", "hist", "imshow", "plot", "scatter", "bar", "title")
 SPLIT = "train_test_split"  # each argument gives two parts; source: scikit-learn
 HOLES = re.compile(r"isnan|isfinite|isnull|notna|notnull|isinf|dropna")  # by which incomplete examples are left out
 # without one of these words, nothing is brought into another order, and nothing is left out
@@ -31,34 +34,6 @@ EQUAL = ("ones", "zeros", "full", "empty", "ones_like", "zeros_like", "full_like
 LONGEST_ORDER = 200  # characters of the text of an order: a longer one is called by its line; by definition
 LENGTHS = re.compile(r"\b(len|size|shape|length|duration)\b")  # in a key of a sort
 UNKNOWN = "unknown"  # begins the text of a step that is not understood
-PAIR = 2  # inputs and targets; by definition
-
-
-class Key(NamedTuple):
-    """One step of a history. `random`: it is an order that was drawn. `cut`: the examples were cut to the length of others."""
-
-    text: str
-    random: bool = False
-    cut: bool = False
-    line: int = 0
-
-
-class Made(NamedTuple):
-    """The variable and the line with a value that is not understood, and what happened to it since."""
-
-    root: str
-    line: int
-    keys: tuple[Key, ...] = ()
-
-
-class Mispaired(NamedTuple):
-    """The cause, the line that uses two variables side by side, what is used, and a sentence on what tells them apart."""
-
-    cause: str
-    line: int
-    inputs: str
-    targets: str
-    said: str
 
 
 def two_orders(facts: Mapping[str, Any]) -> Mispaired | None:
@@ -141,7 +116,8 @@ class _Scope:
 
     def _changed(self, statement: ast.stmt) -> Iterator[str]:
         """The variables to which a statement does what is not understood, or which it may leave as they were."""
-        if isinstance(statement, ast.Expr) and self._shuffle_in_place(statement) is None:
+        does = isinstance(statement, ast.Expr) and not self._shows(statement.value)
+        if does and self._shuffle_in_place(statement) is None:
             yield from self._all_names(statement)  # ``labels.append(...)``, ``fill(x, y)``
         for target in targets_of(statement):
             if isinstance(statement, ast.AugAssign):
@@ -153,11 +129,14 @@ class _Scope:
                 yield from self._all_names(node.value)
         asked = [n for n in self._source.around(statement) if isinstance(n, ast.If) and self._within_scope(n)]
         if any(not re.search(r"shuffle$", self._source.of(n.test)) for n in asked):
-            if isinstance(statement, ast.Expr):
+            if does:
                 yield from self._all_names(statement)
             yield from (
                 self._name(n) for n in own_nodes(statement) if isinstance(getattr(n, "ctx", None), ast.Store) and self._name(n)
             )
+
+    def _shows(self, value: ast.expr) -> bool:
+        return isinstance(value, ast.Call) and self._called(value) in SHOWS
 
     def _within_scope(self, node: ast.AST) -> bool:
         return self._of_class or self._source.scope(node) is self._scope

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.edits.orders import Mispaired
+from scram_plugin.heuristics.edits.mispaired import Mispaired
 from scram_plugin.heuristics.edits.program import Code, Piece, program
 from scram_plugin.heuristics.edits.source import SourceFile, names_in
 from scram_plugin.heuristics.edits.target_names import LABELS, NOT_LABELS

@@ -16,6 +16,7 @@ MEANS = (
     *("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits"),
     *("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss", "BCELoss", "BCEWithLogitsLoss"),
 )
+COLOURS = ("3", "4")  # channels of pictures in colour; by definition
 SOFTMAXES = ("softmax", "log_softmax", "Softmax", "LogSoftmax")
 OF_CLASSES = ("cross_entropy", "nll_loss")  # losses that want the classes as the second axis
 
@@ -81,6 +82,22 @@ def transpose(facts: Mapping[str, Any], before: Sequence[int], after: Sequence[i
         return None
     swapped = f"{found[0].source.of(found[0].node.func.value)}.transpose({axes[0]}, {axes[1]})"
     return known.edit([replaced(found[0], swapped if given else f"{swapped}.contiguous()")])  # another view may follow
+
+
+def permute_pictures(facts: Mapping[str, Any]) -> Edit | None:
+    """Let the only view of pictures that puts their channels first swap axes, ``view(3, height, width)``, as tensors and arrays
+    can."""
+    known = program(facts)
+    found = []
+    for call in known.calls("view", "reshape"):
+        sizes = [call.source.of(size) for size in call.node.args] if _sizes(call.node) == len(call.node.args) else []
+        *several, channels, height, width = sizes if len(sizes) in (3, 4) else ("", "", "")
+        if channels in COLOURS and width not in COLOURS:
+            at = len(several)
+            order = ", ".join([*several, height, width, channels])
+            swaps = f".swapaxes({at + 1}, {at + 2}).swapaxes({at}, {at + 1})"
+            found.append(replaced(call, f"{call.source.of(call.node.func)}({order}){swaps}"))
+    return known.edit(found) if len(found) == 1 else None
 
 
 def _sizes(call: ast.Call) -> int | None:

@@ -11,6 +11,7 @@ from scram_plugin import schema
 from scram_plugin.heuristics.edits import (
     Edit,
     normalize_examples,
+    permute_pictures,
     set_in_layers,
     softmax_over_channels,
     softmax_over_classes,
@@ -56,14 +57,23 @@ SAID = {
     ),
     "softmax-of-one": "The first step has a softmax along the last axis of {0} values, which has one entry: each weight is 1.",
     "norm-over-batch": "The first step divides each column of {0} values by its norm; the rows are the examples.",
+    "pixels": (
+        "In the pictures, {0}, values that are as many places apart as there are channels differ least. They lie in the order "
+        "of height × width × channels, and `reshape` or `view` keeps it."
+    ),
     "view": "The first step turns {0} values into {1} by `view` or `reshape`, which keeps their order.",
 }
+BY_CHANNELS = (
+    "The values of the pictures lie in the order of channels × height × width, although the channels are the last axis: "
+    "`reshape` keeps the order of the values."
+)
 EDITS: Mapping[str, Callable[[Mapping[str, Any]], Edit | None]] = {
     "softmax-over-batch": softmax_over_classes,
     "softmax-over-width": softmax_over_channels,
     "softmax-over-time": softmax_over_tokens,
     "positions": softmax_over_channels,
     "norm-over-batch": normalize_examples,
+    "pixels": permute_pictures,
 }  # by the cause, or by the operation
 CAUSES = {
     "softmax": "softmax-over-batch",
@@ -85,6 +95,9 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if (layer := _of_one(run)) is not None:
         said = f"{layer.name} takes a softmax along an axis with one entry, so that it gives 1 for all inputs."
         yield _finding(run, "softmax-of-one", said, set_in_layers(run.facts, [layer.path], "axis", "1"))
+        return
+    if (run.facts.get("data") or {}).get("training", {}).get("reshaped"):
+        yield _finding(run, "view", BY_CHANNELS, None)
         return
     loop = of_loop(
         run, "axes", "the operations of a Keras model are not recorded", "the operations of a step were not recorded"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuris
 from scram_plugin.heuristics.measured import Layer, columns, enough_rows, kernel_of, known_layers, layers, listed, shown_loss
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
+from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
 
 OPTIONS = (
@@ -34,6 +36,8 @@ OPTIONS = (
         CALIBRATED,
     ),
 )
+WEAKER = 0.09  # of a strong factor: 0.01, in float32, is what a penalty gets without a number; source: Keras
+GONE = 0.05  # share of the first norm: hardly anything is left of the weights; by definition
 HALF = 0.5  # of the penalised weights must shrink: embeddings that are biases stay; by definition
 COUPLED = 10.0  # times stronger is a penalty whose slope Adam divides by that of the loss (Loshchilov & Hutter, 2019)
 
@@ -45,6 +49,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     present = known_layers(run) if decay else layers(run)
     factors = [(layer, max(_factor(run, layer), in_loss)) for layer in present]
     found = [(layer, factor) for layer, factor in factors if factor * coupled >= options["strong"]]
+    if not found and not decay:
+        usual = [(layer, factor) for layer, factor in factors if factor >= WEAKER * options["strong"]]
+        norms = columns(run, "weight", "norm") if usual else {}
+        found = [(layer, factor) for layer, factor in usual if _left(norms.get(kernel_of(run, layer))) <= GONE]
     if not found and decay * coupled < options["strong"]:
         largest = max([decay, *(factor for _, factor in factors)])
         run.measured("largest factor of an L1 or L2 penalty on the weights", largest, above=options["strong"] / coupled)
@@ -53,11 +61,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     enough_rows(norms, int(options["least"]))
     # weight decay is for all parameters, those of the program's own layers, too
     paths = [path for path in norms if not path.endswith("/bias")] if decay else [kernel_of(run, layer) for layer, _ in found]
-    left = {}
-    for path in paths:
-        curve = norms.get(path)
-        if curve is not None and len(curve.finite) > 1 and curve.finite.values[0] > 0:
-            left[path] = float(curve.finite.values.min() / curve.finite.values[0])
+    left = {path: share for path in paths if math.isfinite(share := _left(norms.get(path)))}
     if not left:
         return
     half = float(np.quantile(list(left.values()), HALF, method="lower"))
@@ -82,6 +86,12 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         causes=[Cause("factor", f"The penalty factor of {name} is {number(factor)}.", "", edit)],
         where=[layer.path for layer, _ in found],
     )
+
+
+def _left(norm: Curve | None) -> float:
+    """The least share of its first norm that was left of a weight; infinite where that is not known."""
+    known = norm is not None and len(norm.finite) > 1 and norm.finite.values[0] > 0
+    return float(norm.finite.values.min() / norm.finite.values[0]) if norm is not None and known else math.inf
 
 
 def _factor(run: TrainingRun, layer: Layer) -> float:

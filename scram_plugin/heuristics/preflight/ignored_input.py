@@ -9,6 +9,7 @@ from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, Inconcl
 from scram_plugin.heuristics.measured import listed, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.preflight.tested import tested
+from scram_plugin.heuristics.words import one_line
 from scram_plugin.logs.training_run import TrainingRun
 
 SHOWN_PARTS = 2  # parts of inputs that are told; a log may hold any number; by definition
@@ -18,6 +19,9 @@ FITTED = 0.5  # share of the first loss: a model that fits 16 different examples
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if unread := run.loop.get("unread"):
         yield from (_of_part(run, part) for part in unread[:SHOWN_PARTS] if part.get("places"))
+        return
+    if unlinked := _unlinked(run):
+        yield _of_graph(run, unlinked)
         return
     found = tested(run, "inputs")
     tried, ignored = found.get("inputs") or 0, found.get("ignored") or []
@@ -39,9 +43,30 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         severity="error" if whole else "warning",
         confidence="likely",
         title="The outputs do not depend on the inputs" if whole else f"The outputs do not depend on {listed(names)}",
-        evidence={"names": "the inputs" if whole else listed(names), "when": "After some training steps"},
+        evidence={"names": "the inputs" if whole else listed(names), "when": "After some training steps", "graph": None},
         **whole_of(curve),
         causes=[Cause("dead"), Cause("unused"), Cause("scale")] if whole else [Cause("unused"), Cause("dead"), Cause("scale")],
+    )
+
+
+def _unlinked(run: TrainingRun) -> list[str]:
+    """The inputs of a functional model of Keras from which no layer takes anything."""
+    model = run.facts.get("model") or {}
+    inputs, paths = model.get("inputs") or [], model.get("paths") or []
+    if run.framework_of_facts != "keras" or model.get("kind") != "functional" or len(inputs) != len(paths) or not any(paths):
+        return []
+    return [f"`{one_line(str(one.get('name')))}`" for one, path in zip(inputs, paths, strict=True) if not path]
+
+
+def _of_graph(run: TrainingRun, names: list[str]) -> Finding:
+    """Inputs that are connected to no layer."""
+    return Finding(
+        severity="warning",
+        confidence="certain",
+        title=f"The outputs do not depend on {listed(names)}",
+        evidence={"names": listed(names), "when": None, "graph": f"No layer of the model takes {listed(names)}."},
+        **whole_of(shown_loss(run)),
+        causes=[Cause("unused")],
     )
 
 
@@ -60,7 +85,7 @@ def _of_part(run: TrainingRun, part: Mapping[str, Any]) -> Finding:
         severity="warning",
         confidence="likely",
         title=title,
-        evidence={"names": names, "when": "With the first batch"},
+        evidence={"names": names, "when": "With the first batch", "graph": None},
         **whole_of(shown_loss(run)),
         causes=causes,
     )
@@ -72,7 +97,7 @@ HEURISTIC = Heuristic(
     title_passed="The outputs depend on all inputs",
     check=check,
     page=Page.beside(__file__),
-    needs=("a preflight, or SCRAM's record of a training with PyTorch",),
+    needs=("a preflight, or SCRAM's record of a training",),
     order=470,
     families=("preflight-test",),
     precedence=44,

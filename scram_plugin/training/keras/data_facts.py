@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from types import FrameType
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
+from scram_plugin.training import pictures
 from scram_plugin.training.keras import statistics
 from scram_plugin.training.labels import MOST_CLASSES, class_counts
 from scram_plugin.training.leaks import EXAMPLES, leak
@@ -22,13 +24,14 @@ def data_facts(fit: FrameType | None) -> dict[str, Any]:
     """``{"training": ..., "validation": ...}`` of the arrays that `fit` was given; what cannot be known is left out.
 
     Each has ``samples``. Targets that are class numbers also have ``counts`` (a list: examples of each class) and ``changes``
-    (how often two neighbours differ: rarely if the data are sorted). Where a feature is the target there is ``leak``.
+    (how often two neighbours differ: rarely if the data are sorted). Where a feature is the target there is ``leak``; of
+    pictures whose channels lie as if they were the first axis, ``reshaped``.
     """
     found = {}
     for name, (x, y) in _given(fit).items():
         first = next((leaf for leaf in leaves(x) if _array(leaf) is not None), None)
         if first is not None:
-            found[name] = {"samples": len(first), **_labels(y), **_leak(x, y)}
+            found[name] = {"samples": len(first), **_labels(y), **_leak(x, y), **_reshaped(first)}
     return found
 
 
@@ -38,6 +41,11 @@ def _leak(x: Any, y: Any) -> dict[str, Any]:
         return {}
     found = leak(np.asarray(inputs[0][:EXAMPLES]), np.asarray(targets[0][:EXAMPLES]))
     return {"leak": found} if found else {}
+
+
+def _reshaped(x: Any) -> dict[str, Any]:
+    last = keras.config.image_data_format() == "channels_last"
+    return {"reshaped": True} if pictures.reshaped(np.asarray(x[: pictures.EXAMPLES]), not last) else {}
 
 
 def validation_rows(fit: FrameType | None) -> tuple[tuple[str, ...], np.ndarray] | None:

@@ -19,6 +19,8 @@ from scram_plugin.training.keras.loss_facts import loss_of
 from scram_plugin.training.structures import leaves
 
 MOST_LAYERS = 2_000
+# standard deviations that the largest drawn weight may have; source: Keras (a normal one is cut at 2 of its own)
+BOUNDS = {"uniform": math.sqrt(3) * 1.001, "truncated_normal": 2 / 0.8796 * 1.001}
 FOR_A_DRAW = 64  # weights: fewer do not show how they were drawn
 SIGMAS, SLACK = 3.0, 0.01  # standard errors, and what else, by which the spread of drawn weights may differ
 PATH = 12
@@ -185,7 +187,7 @@ def _layer(layer: Any, prefix: str) -> dict[str, Any]:
         entry["kernel"] = list(kernel.shape) if kernel is not None else None
         if kernel is not None and not layer.trainable:
             entry["drawn"] = _is_drawn(layer, kernel)
-        entry["regularizer"] = _made(getattr(layer, "kernel_regularizer", None))
+        entry["regularizer"] = _made(getattr(layer, "kernel_regularizer", getattr(layer, "embeddings_regularizer", None)))
         entry["regularized"] = any(getattr(w, "regularizer", None) is not None for w in layer.trainable_weights)
     if isinstance(layer, keras.layers.Softmax) and (shape := _shape_of(layer)) and isinstance(layer.axis, int):
         entry["settings"]["along"] = shape[layer.axis]
@@ -207,15 +209,19 @@ def _shape_of(layer: Any) -> tuple[int | None, ...]:
 
 
 def _is_drawn(layer: Any, kernel: Any) -> bool:
-    """Whether a layer still has what its initialisers gave it: biases of 0, and weights with the spread of these."""
+    """Whether a layer still has what its initialisers gave it: biases of 0, if any, and weights with the spread of these and
+    within their bounds, which trained ones leave."""
     bias, made, shape = getattr(layer, "bias", None), layer.kernel_initializer, tuple(kernel.shape)
-    if bias is None or not isinstance(made, keras.initializers.VarianceScaling) or len(shape) < 2:
+    if not isinstance(made, keras.initializers.VarianceScaling) or len(shape) < 2 or math.prod(shape) < FOR_A_DRAW:
         return False
-    if math.prod(shape) < FOR_A_DRAW or np.any(keras.ops.convert_to_numpy(bias) != 0):
+    if bias is not None and np.any(keras.ops.convert_to_numpy(bias) != 0):
         return False
     fan_in, fan_out = (math.prod(shape[:-2]) * size for size in shape[-2:])
     fan = {"fan_in": fan_in, "fan_out": fan_out}.get(made.mode, (fan_in + fan_out) / 2)
-    expected, spread = math.sqrt(made.scale / fan), float(np.std(keras.ops.convert_to_numpy(kernel)))
+    values = keras.ops.convert_to_numpy(kernel)
+    expected, spread = math.sqrt(made.scale / fan), float(np.std(values))
+    if float(np.abs(values).max()) > BOUNDS.get(made.distribution, math.inf) * expected:
+        return False
     return abs(spread / expected - 1) < SIGMAS * math.sqrt(0.5 / math.prod(shape)) + SLACK
 
 

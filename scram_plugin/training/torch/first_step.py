@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from scram_plugin.training import pictures
 from scram_plugin.training.leaks import EXAMPLES, leak
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import (
@@ -24,6 +25,8 @@ from scram_plugin.training.torch import (
 )
 from scram_plugin.training.torch.graph import Calls, Loss
 from scram_plugin.training.torch.statistics import Tensors
+
+IMAGES = 4  # axes of a batch of pictures
 
 
 class FirstStep:
@@ -116,7 +119,13 @@ class FirstStep:
         target = losses[0].target if len(losses) == 1 else None
         mixed = axes.wrong_axes(loss, _examples(x, outputs, target), outputs)
         firsts = {len(t) for t in (target, *(one for _, one in x[:1])) if t is not None and t.dim()}
-        self.axes = [*mixed, *attention.over_examples(loss), *attention.over_batch(loss, firsts), *attention.over_queries(loss)]
+        self.axes = [
+            *mixed,
+            *_reshaped(x),
+            *attention.over_examples(loss),
+            *attention.over_batch(loss, firsts),
+            *attention.over_queries(loss),
+        ]
         self.penalty, self.unlinked = penalties.penalty(loss), links.unlinked(inputs, model)
         self.alike = data_facts.alike(x, target)
         self.cut, self.maximised = misfits.cut_outputs(loss, outputs), misfits.maximises(loss)
@@ -150,6 +159,13 @@ def _leak(x: Tensors, target: torch.Tensor | None) -> list[int]:
         leak(tensor[:EXAMPLES].float().cpu().numpy(), target[:EXAMPLES].cpu().numpy()) for _, tensor in x if _numbers(tensor)
     ]
     return next(filter(None, pairs), [])
+
+
+def _reshaped(x: Tensors) -> list[dict[str, Any]]:
+    """Pictures whose channels lie as if they were the last axis."""
+    given = [t for _, t in x if t.dim() == IMAGES and t.layout == torch.strided and not t.requires_grad and not t.is_nested]
+    found = [t for t in given if pictures.reshaped(t[: pictures.EXAMPLES].float().cpu().numpy(), True)]
+    return [{"operation": "pixels", "from": list(t.shape), "to": list(t.shape)} for t in found[:1]]
 
 
 def _numbers(tensor: torch.Tensor) -> bool:
