@@ -15,6 +15,7 @@ from scram_plugin.heuristics.curves.shape import SURE, Shape, shape_of
 from scram_plugin.heuristics.guessing import guessing, variance_of_targets
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option, TooEarly
 from scram_plugin.heuristics.limits import FOR_A_LEVEL, SIGMAS
+from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import place
 from scram_plugin.logs.curve import Curve
@@ -53,6 +54,9 @@ MANY = 50  # points that a flat curve needs if the loss was never lower; by benc
 QUIET = 0.005  # noise, as a fraction of the level: with less, and no accuracy, it has converged; by bench-limits
 GOOD_ENOUGH = 0.8  # accuracy: above that a training may end on this level; by bench-limits
 EXPLAINED = 0.5  # of the variance of the targets: a model that explains as much has learned; by bench-limits
+A_COIN = float(np.log(2))  # the loss of guessing which of two is the better one; by definition
+NEAR_A_COIN = 0.05  # relative: so near to that a loss of pairs begins; by bench-limits
+BEATEN = 0.8  # of it: the order of pairs is learned; by bench-limits
 DECAYED = 0.1  # of the highest learning rate: below that the schedule ended the learning, as intended; by bench-limits
 FEWEST_POINTS = 8  # points of the end: fewer have no level; by bench-limits
 DIVERGED = 0.5  # of what was gained: from there on it is divergence, as there; by bench-limits
@@ -141,6 +145,10 @@ def _beats_guessing(end: End, run: TrainingRun) -> bool:
     if guess is not None:
         return guess.is_beaten_by(end.level)
     variance = variance_of_targets(run)
+    first = run.signal("batch loss")
+    if variance is None and loss_class(run) == "None" and first is not None and len(first.finite):
+        of_pairs = abs(float(first.finite.values[0]) / A_COIN - 1) < NEAR_A_COIN
+        return of_pairs and end.level < BEATEN * A_COIN
     return variance is not None and end.level < (1 - EXPLAINED) * variance
 
 

@@ -131,7 +131,8 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
     if whole or repeated:
         severity: Severity = "error" if always else "warning"
         cause = "constant" if whole else "repeated"
-        of = f" of `{_name_of(run, name)}`" if beside_others and _input(run, name).get("name") else ""
+        called = _name_of(run, name) if beside_others and _input(run, name).get("name") else ""
+        of = f" of input {int(called) + 1}" if called.isdecimal() else f" of `{called}`" if called else ""
         values = f"{'' if always else 'nearly '}all values{of} are {number(usual)}"
         title = f"Constant inputs: {values if whole else 'every batch is the same'}"
     elif constant and len(features) > 1:

@@ -10,7 +10,17 @@ import numpy as np
 
 from scram_plugin.heuristics.edits import weaken_penalty
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option
-from scram_plugin.heuristics.measured import Layer, columns, enough_rows, kernel_of, known_layers, layers, listed, shown_loss
+from scram_plugin.heuristics.measured import (
+    Layer,
+    columns,
+    enough_rows,
+    fell_far,
+    kernel_of,
+    known_layers,
+    layers,
+    listed,
+    shown_loss,
+)
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.curve import Curve
@@ -49,11 +59,14 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     present = known_layers(run) if decay else layers(run)
     factors = [(layer, max(_factor(run, layer), in_loss)) for layer in present]
     found = [(layer, factor) for layer, factor in factors if factor * coupled >= options["strong"]]
-    if not found and not decay:
-        usual = [(layer, factor) for layer, factor in factors if factor >= WEAKER * options["strong"]]
+    decay_counts, shrunk = decay * coupled >= options["strong"], options["shrunk"]
+    if not found and not decay_counts and not fell_far(run):  # a weaker one is too strong where nothing is left of the weights
+        least, shrunk = WEAKER * options["strong"], GONE
+        usual = [(layer, factor) for layer, factor in factors if factor * coupled >= least]
         norms = columns(run, "weight", "norm") if usual else {}
         found = [(layer, factor) for layer, factor in usual if _left(norms.get(kernel_of(run, layer))) <= GONE]
-    if not found and decay * coupled < options["strong"]:
+        decay_counts = decay * coupled >= least
+    if not found and not decay_counts:
         largest = max([decay, *(factor for _, factor in factors)])
         run.measured("largest factor of an L1 or L2 penalty on the weights", largest, above=options["strong"] / coupled)
         return
@@ -65,12 +78,13 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if not left:
         return
     half = float(np.quantile(list(left.values()), HALF, method="lower"))
-    if half > options["shrunk"]:
+    if half > shrunk:
         what = "lowest norm of the penalised weights, as a share of the first one (median)"
-        run.measured(what, half, below=options["shrunk"], percent=True)
+        run.measured(what, half, below=shrunk, percent=True)
         return
-    least = min(left, key=lambda path: left[path])
+    smallest = min(left, key=lambda path: left[path])
     name, factor = max(((layer.name, factor) for layer, factor in found), key=lambda e: e[1], default=("all parameters", decay))
+    factor = _decay(run) or factor if not in_loss else factor  # as the program writes it
     names = listed([layer.name for layer, _ in found]) if found else name
     curve = shown_loss(run)
     edit = weaken_penalty(run.facts, [layer.path for layer, _ in found])
@@ -78,11 +92,16 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         severity="warning",
         confidence="likely",
         title=f"The penalty on the weights is too strong: {number(factor)} in {names}",
-        evidence={"layers": names, "factor": number(factor), "least": f"`{least.rpartition('/')[0]}`", "left": left[least]},
+        evidence={
+            "layers": names,
+            "factor": number(factor),
+            "least": f"`{smallest.rpartition('/')[0]}`",
+            "left": left[smallest],
+        },
         first_step=int(curve.steps[0]),
         last_step=int(curve.steps[-1]),
         axis=curve.axis,
-        curves=[norms[least].source(), curve.source()],
+        curves=[norms[smallest].source(), curve.source()],
         causes=[Cause("factor", f"The penalty factor of {name} is {number(factor)}.", "", edit)],
         where=[layer.path for layer, _ in found],
     )

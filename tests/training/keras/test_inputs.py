@@ -1,4 +1,4 @@
-"""Inputs of Keras models that tell nothing: not connected, always the same word, or pictures in another order; and sound twins."""
+"""Inputs of Keras models that tell nothing: not connected, always one word, or pictures in another order; and sound twins."""
 
 import keras
 import numpy as np
