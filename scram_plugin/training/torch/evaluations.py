@@ -16,6 +16,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import patches
 from scram_plugin.training.torch.graph import FUNCTIONS, Loss
+from scram_plugin.training.torch.memory import Unchanged, place, version
 from scram_plugin.training.torch.statistics import Tensors
 
 LEAST = 8  # examples of an evaluation: fewer are a trial
@@ -71,6 +72,7 @@ class Evaluations:
     def __init__(self) -> None:
         self._loss: str | None = None
         self._rows: list[torch.Tensor] = []
+        self._same = Unchanged()  # whether a batch of the training is the one before
         self._known: tuple[torch.Tensor, torch.Tensor] | None = None  # `_rows` as one tensor, and their `PLACES`
         self._last: tuple[Any, bool] = None, False  # which tensor was looked at, and whether an example was found
         self._passes: list[Evaluated] = []
@@ -97,7 +99,7 @@ class Evaluations:
     def trained(self, x: Tensors) -> None:
         """A batch of the training has these inputs."""
         self.after = {}
-        if len(self._rows) < ROWS and x and x[0][1].dim() > 1:
+        if len(self._rows) < ROWS and x and x[0][1].dim() > 1 and not self._same(x[:1]):
             self._rows.append(x[0][1][0].flatten().clone())
             self._known, self._last = None, (None, False)
 
@@ -211,15 +213,14 @@ class Evaluations:
     def _again(self, x: torch.Tensor) -> bool:
         """Whether the last evaluation, too, had this memory, unchanged since: data that stay."""
         # while a weak reference is held, no other memory is known by the same name
-        here = StorageWeakRef(x.untyped_storage()), x._version
+        here = StorageWeakRef(x.untyped_storage()), version(x)
         last, now = self._stores
         now.add(here)
         return here in last
 
     def _is_training(self, x: torch.Tensor) -> bool:
         """Whether an example of the training is among these. Programs may evaluate the same tensor after each step."""
-        # while the weak reference is held, no other memory is known by the same name
-        asked = StorageWeakRef(x.untyped_storage()), x.storage_offset(), x.shape, x._version
+        asked = place(x)
         if asked != self._last[0]:
             self._last = asked, self._holds_an_example(x)
         return self._last[1]

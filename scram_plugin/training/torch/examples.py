@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from scram_plugin.training.torch.compiled import transforming
+from scram_plugin.training.torch.memory import Once
 from scram_plugin.training.torch.statistics import Tensors
 
 MOST = 1 << 12  # examples of the training after which it is known whether there are many
@@ -29,6 +30,7 @@ class Examples:
         self._now: set[int] = set()  # of the present evaluation
         self._evaluated: list[int] = []
         self._many = False
+        self._numbers = Once(_numbers)
 
     def trained(self, x: Tensors) -> None:
         if self._now:
@@ -39,20 +41,20 @@ class Examples:
         if self._many or (known and self._batches % SELDOM):
             return
         plain = _plain(x)
-        found = _numbers(plain)
+        found = self._numbers(plain)
         self._many = known and not self._seen.issuperset(found)  # a trial is over, or a pool grows
         self._shapes.add(_shape(plain))
         self._rows += len(found)
         self._twice += len(found) - len(set(found))
         self._seen.update(found)
-        self._size = min((t.numel() // len(t) for t in plain), default=0)
+        self._size = min((t.numel() // len(t) for _, t in plain), default=0)
         self._many |= self._rows >= MOST and self._rows < OFTEN * len(self._seen)
 
     def evaluated(self, x: Tensors) -> None:
         """What has another shape is not counted: the beginnings of a text, while it is generated, are no examples."""
         if not self._many and self._rows and len(self._evaluated) < EVALUATIONS and len(self._now) < MOST_EVALUATED:
             plain = _plain(x)
-            self._now.update(_numbers(plain) if _shape(plain) in self._shapes else ())
+            self._now.update(self._numbers(plain) if _shape(plain) in self._shapes else ())
 
     def facts(self) -> dict[str, Any]:
         """Of a training with few different examples, see `logs/facts.py`; empty for any other."""
@@ -67,8 +69,8 @@ def numbers(x: Tensors) -> list[int]:
     return _numbers(_plain(x))
 
 
-def _numbers(plain: list[torch.Tensor]) -> list[int]:
-    rows = [t for t in plain if len(t) == len(plain[0])]
+def _numbers(plain: Tensors) -> list[int]:
+    rows = [t for _, t in plain if len(t) == len(plain[0][1])]
     if not rows:
         return []
     made = torch.zeros(len(rows[0]), dtype=torch.float64)
@@ -79,16 +81,16 @@ def _numbers(plain: list[torch.Tensor]) -> list[int]:
     return made.to(torch.float32).view(torch.int32).tolist()  # type: ignore[no-any-return]  # of rounding, nothing is left
 
 
-def _shape(plain: list[torch.Tensor]) -> tuple[torch.Size, ...]:
-    return tuple(t.shape[1:] for t in plain)
+def _shape(plain: Tensors) -> tuple[torch.Size, ...]:
+    return tuple(t.shape[1:] for _, t in plain)
 
 
-def _plain(x: Tensors) -> list[torch.Tensor]:
+def _plain(x: Tensors) -> Tensors:
     """The tensors whose numbers can be read at once: on other devices that would wait, and what is traced has none."""
     if transforming():
         return []
-    given = [t.detach() for _, t in x if type(t) is torch.Tensor and t.device.type == "cpu" and t.layout == torch.strided]
-    return [t for t in given if not (t.is_nested or t.is_quantized) and t.dim() and t.numel()]
+    of_cpu = [(name, t) for name, t in x if type(t) is torch.Tensor and t.device.type == "cpu" and t.layout == torch.strided]
+    return [(name, t.detach()) for name, t in of_cpu if not (t.is_nested or t.is_quantized) and t.dim() and t.numel()]
 
 
 @functools.lru_cache(maxsize=8)

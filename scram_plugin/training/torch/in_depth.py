@@ -11,6 +11,7 @@ from scram_plugin.training.sampling import SEEN_IN
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import statistics
 from scram_plugin.training.torch.graph import layers
+from scram_plugin.training.torch.memory import Once
 
 # Layers that are not measured: they only pass on values that were already measured as the output of the layer before.
 UNSEEN = ("Flatten", "Unflatten", "Identity", "Dropout", "Pad", "MaxPool", "Upsample", "PixelShuffle", "ChannelShuffle", "Fold")
@@ -29,6 +30,7 @@ class InDepth:
         self._ages: dict[str, torch.Tensor] = {}
         self._steps = 0.0
         self.found: statistics.Named = []
+        self.of_inputs = Once(lambda x: statistics.tensors(x, [], []))
         # of each variable: whether the previous step's gradient was there at each backward pass since
         self._kept: torch.Tensor | None = None
         self._before: tuple[list[int], torch.Tensor, torch.Tensor, list[torch.Tensor]] | None = None
@@ -49,7 +51,7 @@ class InDepth:
 
     def begin(self, tensors: statistics.Tensors) -> None:
         """A measured step begins with these inputs."""
-        self.found = statistics.tensors(tensors, [], [])
+        self.found = [*self.of_inputs(tensors)]
         self._before = None
         self._seen: set[str] = set()
 

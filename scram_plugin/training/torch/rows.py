@@ -16,6 +16,7 @@ import torch
 
 from scram_plugin.schema import column
 from scram_plugin.training.torch.agreement import agreement
+from scram_plugin.training.torch.memory import version
 from scram_plugin.training.torch.statistics import Tensors
 
 Number: TypeAlias = torch.Tensor | float  # a loss; outside the CPU it stays a tensor, so that nothing waits for the device
@@ -103,7 +104,7 @@ class Rows:
                 self._details.append(self._summed(block))
 
     def _summed(self, steps: list[HeldStep]) -> StepRows:
-        changed = [any(t._version != v for (_, t), v in zip(s.tensors, s.versions, strict=True)) for s in steps]
+        changed = [any(version(t) != v for (_, t), v in zip(s.tensors, s.versions, strict=True)) for s in steps]
         if steps[0].values:
             found = {name: torch.stack([s.values[name] for s in steps]) for name in steps[0].values}
         else:
