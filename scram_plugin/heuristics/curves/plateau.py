@@ -57,6 +57,7 @@ EXPLAINED = 0.5  # of the variance of the targets: a model that explains as much
 A_COIN = float(np.log(2))  # the loss of guessing which of two is the better one; by definition
 NEAR_A_COIN = 0.05  # relative: so near to that a loss of pairs begins; by bench-limits
 BEATEN = 0.8  # of it: the order of pairs is learned; by bench-limits
+HALF = 0.5  # of the level at the start: much was learned; by bench-limits
 DECAYED = 0.1  # of the highest learning rate: below that the schedule ended the learning, as intended; by bench-limits
 FEWEST_POINTS = 8  # points of the end: fewer have no level; by bench-limits
 DIVERGED = 0.5  # of what was gained: from there on it is divergence, as there; by bench-limits
@@ -152,6 +153,11 @@ def _beats_guessing(end: End, run: TrainingRun) -> bool:
     return variance is not None and end.level < (1 - EXPLAINED) * variance
 
 
+def _has_unknown_floor(run: TrainingRun) -> bool:
+    """Whether the record of a training does not tell what guessing costs: soft targets, or parts of a loss, keep it above 0."""
+    return "loss" in run.facts and guessing(run) is None and variance_of_targets(run) is None
+
+
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curve = loss_alone(run, int(options["least"]))
     if not curve.values.any():
@@ -188,6 +194,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             what = "height of the last training loss above its lowest level"
             run.measured(what, max(end.rise, 0.0) / lowest, above=least / lowest, percent=True, curve=curve)
         too_few = end.points < MANY
+        if reached is None and _is_low(end, HALF) and _has_unknown_floor(run):
+            return
         if too_few or _may_still_fall(end) or _is_low(end, options["high"]) or _never_fell(end):
             if _is_low(end, options["high"]) and end.form.start:
                 what = "last training loss, relative to the first"
