@@ -155,7 +155,15 @@ _LOOP = {
 _SHAPES = {"output": [length], "compared": [length], "target": [length]}
 _READ = {"class": text, "layer": text, "from_logits": flag, "output": count, "targets": count, "units": count}
 _LAYER["layers"] = [_LAYER]
-_DATA = {"samples": count, "kept": count, "counts": [count], "changes": count, "leak": [count], "reshaped": flag}
+_DATA = {
+    "samples": count,
+    "kept": count,
+    "counts": [count],
+    "changes": count,
+    "leak": [count],
+    "reshaped": flag,
+    "alike": count,
+}
 _COURSE = {"first": number, "last": number, "steps": count}
 _TESTED = {"reason": text, "seconds": number}
 _PREFLIGHT = {

@@ -420,3 +420,46 @@ def test_probabilities_of_many_classes_that_are_sure(logits, told):
     made = {"y_pred0/std": [0.066] * 400, "y0/std": [65.0] * 400}
     loss = {"class": "SparseCategoricalCrossentropy", "name": "loss", "from_logits": logits, "custom": False}
     assert bool(findings("output-collapse", {}, made, {"loss": np.linspace(5.4, 0.01, 500)}, loss=loss)) == told
+
+
+OF_ITS_OWN = {**FACTS, "loss": {"class": None, "name": None}}
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "facts", "told"),
+    [
+        (0.69, 0.45, OF_ITS_OWN, False),  # which of two is the better one
+        (0.69, 0.6, OF_ITS_OWN, True),
+        (0.9, 0.6, OF_ITS_OWN, True),
+        (2.0, 0.8, OF_ITS_OWN, False),  # soft targets, or a part of it, may keep it there
+        (2.0, 0.8, {"framework": None}, True),
+    ],
+)
+def test_a_loss_of_which_nothing_tells_how_low_it_can_be(first, last, facts, told):
+    steps = np.arange(400)
+    values = last + (first - last) * np.exp(-steps / 20) + 0.03 * last * NOISE[:400]
+    values[0] = first
+    assert bool(findings("plateau", {"loss": values}, {}, {"loss": values}, **facts)) == told
+
+
+@pytest.mark.parametrize(
+    ("decay", "left", "learns", "told"),
+    [(0.01, 1e-6, False, True), (0.01, 0.2, False, False), (0.001, 1e-6, False, False), (0.01, 1e-6, True, False)],
+)
+def test_a_usual_weight_decay_that_leaves_nothing_of_the_weights(decay, left, learns, told):
+    optimizer = {"class": "Adam", "learning_rate": 0.001, "settings": {"weight_decay": decay}}
+    norms = {"weight/0/weight/norm": list(np.geomspace(1.0, left, 8))}
+    loss = LEARNS if learns else FLAT
+    found = findings("strong-regularization", loss, {**measured(), **norms}, loss, **{**FACTS, "optimizer": optimizer})
+    assert bool(found) == told
+    assert all("0.01" in one.title for one in found)
+
+
+@pytest.mark.parametrize(("late", "told"), [(1e-15, True), (-0.1, False)])
+def test_a_high_rate_after_which_a_policy_is_sure(late, told):
+    losses = np.array([0.6, -1e-14, *[late] * 398])
+    two = [DENSE[0], {**DENSE[0], "path": "1", "name": "1"}]
+    norms = {f"{kind}/{i}/weight/norm": [size] * 8 for i in "01" for kind, size in (("update", 0.3), ("weight", 1.0))}
+    facts = {**OF_ITS_OWN, "model": {"layers": two}, "optimizer": {"class": "Adam", "learning_rate": 0.5}}
+    found = findings("unconventional-learning-rate", {"loss": losses}, {**measured(), **norms}, {"loss": losses}, **facts)
+    assert [one.causes[0].id for one in found] == ["too-high"] * told

@@ -105,3 +105,55 @@ def test_the_direction_is_changed(text, given, call, line):
 )
 def test_nothing_is_changed_where_that_is_not_sure(text):
     assert edits.set_direction(facts(text, framework="keras"), "EarlyStopping", "val_loss", "min") is None
+
+
+START = "import torch\nfrom torch.distributions import Categorical\n"
+# how the loss of a policy is made, without its minus sign
+WITHOUT_SIGN = {
+    "a product": "log_probs = torch.cat(saved)\nloss = (log_probs * returns).sum()\nloss.backward()\n",
+    "at once": "(logp * advantages).mean().backward()\n",
+    "beside an entropy": "loss = (logp * (returns - values)).mean() + 0.5 * value_loss\nloss.backward()\n",
+    "a list": (
+        "losses = []\nfor log_prob, R in zip(saved, returns):\n    losses.append(log_prob * R)\n"
+        "loss = torch.stack(losses).sum()\nloss.backward()\n"
+    ),
+    "reversed rewards": "adv = torch.tensor(returns[::-1])\nloss = (m.log_prob(action) * adv).sum(dim=-1)\nloss.backward()\n",
+}
+WITH_SIGN = {
+    "a minus": "loss = -(log_probs * returns).sum()\nloss.backward()\n",
+    "one of the logarithms": "loss = (-log_probs * returns).sum()\nloss.backward()\n",
+    "one of the returns": "loss = (log_probs * -returns).sum()\nloss.backward()\n",
+    "before": "log_probs = -torch.cat(saved)\nloss = (log_probs * returns).sum()\nloss.backward()\n",
+    "behind": "gain = (log_probs * returns).sum()\nloss = -gain\nloss.backward()\n",
+    "in place": "loss = (log_probs * returns).sum()\nloss *= -1\nloss.backward()\n",
+    "at the call": "gain = (log_probs * returns).sum()\n(-gain).backward()\n",
+    "taken away": "loss = 0\nfor lp, R in zip(log_probs, returns):\n    loss -= lp * R\nloss.backward()\n",
+    "an advantage the other way": "adv = value - returns\nloss = (log_probs * adv).mean()\nloss.backward()\n",
+    "a cross-entropy": "logp = F.cross_entropy(logits, actions)\nloss = (logp * returns).mean()\nloss.backward()\n",
+    "maximised": (
+        "optimizer = torch.optim.Adam(net.parameters(), maximize=True)\nloss = (log_probs * returns).mean()\nloss.backward()\n"
+    ),
+    "rewards for printing": "mean = (log_probs * rewards).mean()\nloss = F.mse_loss(a, b)\nloss.backward()\n",
+    "costs": "loss = (log_probs * costs).mean()\nloss.backward()\n",
+}
+
+
+@pytest.mark.parametrize("kind", WITHOUT_SIGN)
+def test_the_loss_of_a_policy_without_its_sign(kind):
+    known = facts(START + WITHOUT_SIGN[kind], framework="torch")
+    found = edits.policy_without_sign(known)
+    assert found is not None
+    removed, added = changed(known, found.edit)
+    assert added.count("-") == removed.count("-")  # "+ " for "- ", and one minus more
+
+
+@pytest.mark.parametrize("kind", WITH_SIGN)
+def test_the_loss_of_a_policy_with_its_sign(kind):
+    assert edits.policy_without_sign(facts(START + WITH_SIGN[kind], framework="torch")) is None
+
+
+def test_what_is_told_of_a_policy():
+    known = facts(START + WITHOUT_SIGN["a product"], framework="torch")
+    (told,) = review(training_run({"train/loss": [3, 2, 1]}, {}, known), catalogue(select=["wrong-direction"])).findings
+    assert (told.causes[0].id, told.severity) == ("policy", "warning")
+    assert told.causes[0].edit is not None

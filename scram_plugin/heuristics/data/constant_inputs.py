@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.datasets import always_the_same
+from scram_plugin.heuristics.datasets import always_the_same, data_of
 from scram_plugin.heuristics.edits import Edit, divide_pixels, keep_inputs, names_batch_size
 from scram_plugin.heuristics.heuristic import CALIBRATED, INPUTS, Cause, Finding, Heuristic, NotChecked, Option, absent
 from scram_plugin.heuristics.limits import ALMOST, MOSTLY, ROUNDED, TENTH
@@ -65,6 +65,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if (rows := run.loop.get("alike")) and all(_never_changes(run, name) for name in names):
         called_once(run)
         said = f"The {rows:,} examples of the first batch have the same inputs and not the same targets."
+        yield _of_first_batch(run, "alike", "Constant inputs: all examples are one and the same", said)
+        return
+    if rows := data_of(run, "training").get("alike"):
+        said = f"{rows:,} examples of the data set, evenly spread, have the same inputs and not the same targets."
         yield _of_first_batch(run, "alike", "Constant inputs: all examples are one and the same", said)
         return
     for name in names:

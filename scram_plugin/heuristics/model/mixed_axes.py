@@ -55,6 +55,7 @@ SAID = {
         "The first step has a softmax along the axis of the queries of {0} scores of attention. The sum that follows goes "
         "along that of the keys."
     ),
+    "alone": "The first step has a softmax along the first axis of {0} values, which has one entry: each result is 1.",
     "softmax-of-one": "The first step has a softmax along the last axis of {0} values, which has one entry: each weight is 1.",
     "norm-over-batch": "The first step divides each column of {0} values by its norm; the rows are the examples.",
     "pixels": (
@@ -74,6 +75,7 @@ EDITS: Mapping[str, Callable[[Mapping[str, Any]], Edit | None]] = {
     "positions": softmax_over_channels,
     "norm-over-batch": normalize_examples,
     "pixels": permute_pictures,
+    "alone": softmax_over_classes,
 }  # by the cause, or by the operation
 CAUSES = {
     "softmax": "softmax-over-batch",
@@ -82,6 +84,7 @@ CAUSES = {
     "positions": "softmax-over-time",
     "queries": "softmax-over-queries",
     "one": "softmax-of-one",
+    "alone": "softmax-of-one",
     "norm": "norm-over-batch",
 }  # by the operation that the recorder names
 
@@ -125,7 +128,7 @@ def _finding(run: TrainingRun, cause: str, said: str, edit: Edit | None) -> Find
         evidence={"said": said},
         **whole_of(shown_loss(run)),
         causes=[Cause(cause, said, "", edit)],
-        brings=None if cause == "softmax-over-queries" else BRINGS,
+        brings=None if cause in OF_POSITIONS else BRINGS,
     )
 
 
@@ -163,6 +166,7 @@ def _by_sizes(run: TrainingRun, cause: str, before: Sequence[int], after: Sequen
     return transpose(run.facts, before, after) if cause == "view" else None
 
 
+OF_POSITIONS = ("softmax-over-queries", "softmax-over-time", "view")  # then a position knows of later ones; by definition
 BRINGS = ("standstill", "preflight-test", "undertrained", "output-activation-mismatch", "signal-flow", "curve-shape")
 HEURISTIC = Heuristic(
     id="mixed-axes",

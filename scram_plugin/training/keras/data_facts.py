@@ -25,13 +25,14 @@ def data_facts(fit: FrameType | None) -> dict[str, Any]:
 
     Each has ``samples``. Targets that are class numbers also have ``counts`` (a list: examples of each class) and ``changes``
     (how often two neighbours differ: rarely if the data are sorted). Where a feature is the target there is ``leak``; of
-    pictures whose channels lie as if they were the first axis, ``reshaped``.
+    pictures whose channels lie as if they were the first axis, ``reshaped``. Where examples from the whole data set have the
+    same inputs, but not the same targets, ``alike`` is their number.
     """
     found = {}
     for name, (x, y) in _given(fit).items():
         first = next((leaf for leaf in leaves(x) if _array(leaf) is not None), None)
         if first is not None:
-            found[name] = {"samples": len(first), **_labels(y), **_leak(x, y), **_reshaped(first)}
+            found[name] = {"samples": len(first), **_labels(y), **_leak(x, y), **_reshaped(first), **_alike(x, y)}
     return found
 
 
@@ -46,6 +47,16 @@ def _leak(x: Any, y: Any) -> dict[str, Any]:
 def _reshaped(x: Any) -> dict[str, Any]:
     last = keras.config.image_data_format() == "channels_last"
     return {"reshaped": True} if pictures.reshaped(np.asarray(x[: pictures.EXAMPLES]), not last) else {}
+
+
+def _alike(x: Any, y: Any) -> dict[str, Any]:
+    inputs, targets = ([_array(leaf) for leaf in leaves(structure)] for structure in (x, y))
+    known = [a for a in (*inputs, *targets) if a is not None]
+    if len(targets) != 1 or not inputs or len(known) <= len(inputs) or len({len(a) for a in known}) > 1:
+        return {}
+    chosen = [np.asarray(a[:: -(-len(a) // EXAMPLES)]) for a in known]
+    same = [bool((a == a[:1]).all()) for a in chosen]
+    return {"alike": len(chosen[0])} if all(same[:-1]) and not same[-1] else {}
 
 
 def validation_rows(fit: FrameType | None) -> tuple[tuple[str, ...], np.ndarray] | None:

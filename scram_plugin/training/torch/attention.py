@@ -13,6 +13,7 @@ from scram_plugin.training.torch.axes import nodes, sizes_of_result
 from scram_plugin.training.torch.graph import before, operation, signed, through
 
 NEAR = 12  # nodes between a softmax and a product, or a product and a softmax, at most
+BEHIND = 8  # operations between a softmax and the choice of one of its results; source: torch.distributions
 KEEPING = ("View", "UnsafeView", "ReshapeAlias", "Expand", "Clone", "ToCopy", "Dropout", "NativeDropout", "Alias", "Contiguous")
 SCALING = ("Mul", "Div", "Add", "Sub", "MaskedFill", "Where", "Neg")
 MOVING = ("Transpose", "Permute", "T")
@@ -52,6 +53,21 @@ def over_examples(loss: torch.Tensor) -> list[dict[str, Any]]:
         if _is_product(node) and _in_place(node):
             found.append({"operation": "softmax", "from": sizes, "to": sizes})
     return found[:1]
+
+
+def over_one_example(loss: torch.Tensor) -> list[dict[str, Any]]:
+    """A softmax along the first axis of values for one example, (1, classes), of which one is chosen, as a policy chooses an
+    action: each of its results is 1."""
+    for node in nodes(loss):
+        at = node if operation(node) == "Gather" else None
+        for _ in range(BEHIND):
+            at = next(iter(before(at)), None) if at is not None else None
+            if at is None or operation(at) not in ("Log", "Clamp", "Div", "Sub", "Where", *KEEPING):
+                break
+        sizes = sizes_of_result(at) if at is not None and operation(at) in ("Softmax", "LogSoftmax") else None
+        if at is not None and sizes and len(sizes) == 2 and sizes[0] == 1 < sizes[1] and _from_end(at._saved_dim, 2) == -2:
+            return [{"operation": "alone", "from": sizes, "to": sizes}]
+    return []
 
 
 def over_batch(loss: torch.Tensor, firsts: Collection[int]) -> list[dict[str, Any]]:

@@ -125,6 +125,7 @@ class FirstStep:
             *attention.over_examples(loss),
             *attention.over_batch(loss, firsts),
             *attention.over_queries(loss),
+            *attention.over_one_example(loss),
         ]
         self.penalty, self.unlinked = penalties.penalty(loss), links.unlinked(inputs, model)
         self.alike = data_facts.alike(x, target)

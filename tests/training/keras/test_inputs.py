@@ -78,6 +78,13 @@ def test_pictures_whose_channels_were_made_the_last_axis(wrong, tmp_path):
     assert (("mixed-axes", "view") in told) == wrong
 
 
+@pytest.mark.parametrize(("given", "told"), [(0 * NUMBERS + NUMBERS[:1], True), (NUMBERS, False)])
+def test_examples_that_are_all_one_and_the_same(given, told, tmp_path):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(8, "relu"), layers.Dense(1)])
+    assert (("constant-inputs", "alike") in found(tmp_path, model, given, TARGETS)) == told
+
+
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("trained", [True, False])
 def test_whether_a_frozen_layer_is_as_it_was_drawn(bias, trained):

@@ -6,8 +6,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.distributions import Categorical
 
-from scram_plugin.training.torch.attention import over_batch, over_examples, over_queries
+from scram_plugin.training.torch.attention import over_batch, over_examples, over_one_example, over_queries
 from scram_plugin.training.torch.misfits import cut_outputs, maximises
 from scram_plugin.training.torch.penalties import penalty
 from tests.training.torch.models import IMAGES, seed
@@ -269,6 +270,7 @@ def test_no_attention_over_the_examples():
 
 
 STATES = torch.rand(8, 5, 3, requires_grad=True) * 1.0  # of 8 examples with 5 positions
+RETURNS = torch.tensor([1.0, 2.0, 0.5])
 
 
 @pytest.mark.parametrize(
@@ -291,6 +293,23 @@ def test_weights_of_positions_that_are_shared_among_examples(pooled, sizes):
     found = [{"operation": "softmax", "from": sizes, "to": sizes}] if sizes else []
     assert over_batch(pooled(weights).square().mean(), {8}) == found
     assert over_batch(pooled(weights).square().mean(), {5}) == []  # shares of five examples in eight groups
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (lambda w: Categorical(w.softmax(0)).log_prob(torch.tensor([2])), True),
+        (lambda w: torch.cat([Categorical(w.softmax(0)).log_prob(torch.tensor([2]))] * 3) * RETURNS, True),
+        (lambda w: w.softmax(0).log().gather(1, torch.tensor([[2]])), True),
+        (lambda w: Categorical(w.softmax(1)).log_prob(torch.tensor([2])), False),
+        (lambda w: Categorical(logits=w).log_prob(torch.tensor([2])), False),
+        (lambda w: w.softmax(0), False),  # a gate with a single expert
+        (lambda w: w.softmax(0) @ STATES[0], False),  # attention to a single key
+    ],
+)
+def test_a_policy_whose_probabilities_are_each_1(made, told):
+    scores = torch.rand(1, 5, requires_grad=True) * 1.0
+    assert over_one_example(made(scores).sum()) == [{"operation": "alone", "from": [1, 5], "to": [1, 5]}] * told
 
 
 @pytest.mark.parametrize(("axis", "told"), [(-1, True), (2, True), (1, False)])
