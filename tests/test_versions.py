@@ -1,4 +1,4 @@
-"""The oldest TensorBoard and Keras that are admitted: reading, routes and callback in an environment of their own.
+"""The oldest TensorBoard, Keras and PyTorch that are admitted, each in an environment of its own.
 
 Slow, since the packages are installed: `make test-all`. The newest versions are those that all other tests use.
 """
@@ -15,6 +15,7 @@ from tests.paths import ROOT
 READING = ("reading", "tests/logs", "tests/test_plugin.py", "tests/test_cli.py")
 # one test trains: no TensorFlow of today goes with this TensorBoard. The tests wait more than they compute: two at once
 TAB = ("browser", "tests/browser", "-k", "not live_training", "-n", "2", "--dist", "loadfile")
+TORCH = ("torch", "tests/training/torch", "-m", "not slow and not alone", "-n", "2", "--dist", "loadfile")
 KERAS = ("keras", "tests/training/keras", "tests/heuristics/test_unnormalized_inputs.py")
 
 
@@ -30,7 +31,7 @@ def environment(path, *packages):
 
 
 def run_tests(python, group, *arguments):
-    # there is no PyTorch and no JAX in these environments: what needs them is skipped, in CI too
+    # not all frameworks are in these environments: what needs them is skipped, in CI too
     variables = {name: value for name, value in os.environ.items() if name not in ("CI", "SCRAM_FULL")}
     variables |= {"SCRAM_TESTS": group}
     done = subprocess.run(
@@ -60,3 +61,12 @@ def test_older_keras(tensorflow, keras, tmp_path):
     """The first Keras 3, and the last before train functions were made as they are today (3.7)."""
     python = environment(tmp_path, f"tensorflow=={tensorflow}", f"keras=={keras}")
     run_tests(python, *KERAS)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="PyTorch 2.1 needs Python 3.11 or older")
+def test_the_oldest_torch(tmp_path):
+    """With the versions of its time of what trains with it, and of what saves its models."""
+    trainers = ("transformers==4.44.2", "lightning==2.2.5", "accelerate<1", "peft<0.13")
+    python = environment(tmp_path, "torch==2.1.2", "numpy<2", "onnx<1.17", "ml_dtypes<0.5", *trainers)
+    run_tests(python, *TORCH)

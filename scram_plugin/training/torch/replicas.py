@@ -21,6 +21,7 @@ from scram_plugin.training.summary_writer import SummaryWriter
 
 PATIENCE = 10.0  # seconds that rank 0 waits for other ranks to report, and at the end for their last rows
 HELLO = b"hello"
+SENT = "sent"  # the key of the number of messages
 MERGED = (schema.BATCHES, schema.STATISTICS)
 MOST_PENDING = 4096  # steps that may wait for a rank that lags behind
 _watches = 0  # in this process so far; the n-th watch of one rank belongs to the n-th of every other
@@ -102,6 +103,7 @@ class Teller(SummaryWriter):
         try:
             self._store.set(f"{self._name}/{self._count}", message)
             self._count += 1
+            self._store.add(f"{self._name}/{SENT}", 1)
         except Exception as error:  # rank 0 has ended
             self._store = None
             self._on_error(error)
@@ -155,7 +157,7 @@ class Merger(SummaryWriter):
             while name not in self._ended:
                 key = f"{name}/{self._heard[name]}"
                 try:
-                    if not self._store.check([key]):
+                    if self._heard[name] >= self._store.add(f"{name}/{SENT}", 0):  # older versions of PyTorch have no `check`
                         break
                     message = self._store.get(key)
                     self._store.delete_key(key)

@@ -11,7 +11,7 @@ from torch.distributions import Categorical
 from scram_plugin.training.torch.attention import over_batch, over_examples, over_one_example, over_queries
 from scram_plugin.training.torch.misfits import cut_outputs, maximises
 from scram_plugin.training.torch.penalties import penalty
-from tests.training.torch.models import IMAGES, seed
+from tests.training.torch.models import IMAGES, needs_shapes, seed
 from tests.training.torch.test_watch import reviewed, train
 
 Q, K, V = (torch.randn(2, 3, 6, 4, requires_grad=True).exp() for _ in range(3))  # results, as those of layers
@@ -249,6 +249,7 @@ def test_a_training_with_a_logarithm_of_0_in_the_model(least, told, tmp_path):
     assert (found(tmp_path)[:1] == [("nonfinite-loss", "custom-loss")]) == told
 
 
+@needs_shapes
 @pytest.mark.filterwarnings("ignore:Implicit dimension")
 @pytest.mark.parametrize(("axis", "wrong"), [(None, True), (0, True), (-3, True), (1, False), (-1, False)])
 @pytest.mark.parametrize("mask", [False, True])
@@ -319,6 +320,7 @@ def test_weights_of_positions_that_are_each_1(axis, told):
     assert found == [{"operation": "one", "from": [8, 5, 1], "to": [8, 5, 1]}] * told
 
 
+@needs_shapes
 @pytest.mark.parametrize("pooled", [True, False])
 def test_attention_to_one_vector_is_no_mistake(pooled):
     """The weights (examples, queries, 1) of a class or a picture that each position looks at; of 5 that one looks at, it is."""
