@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-EXAMPLES = 64  # that are looked at
-COLOURS = (3, 4)  # channels of a picture in colour, and of one with transparency
+EXAMPLES, SIDE = 32, 64  # that are looked at, and rows and columns of each
+COLOURS = 3  # channels of a picture
 LEAST = 8  # rows and columns of a picture
+LONGEST = 2  # times its width is its height, or the reverse
 FARTHER = 0.6  # of the mean square by which neighbours differ: less means that these are the real neighbours; by definition
+GROWS = 1.2  # times: values twice as far apart differ more in a picture, and do not in a pattern that repeats; by definition
 ALIKE = 1.3  # times: differences that should be the same, but for what was drawn; by definition
 
 
@@ -19,25 +21,26 @@ def reshaped(x: np.ndarray, channels_first: bool) -> bool:
     that are as many places apart as there are channels differ less than those next to each other. After the opposite `reshape`,
     values of two "channels" differ as little as neighbours do, and all pairs of channels alike.
     """
-    axis = 1 if channels_first else -1
-    if x.ndim != 4 or x.shape[axis] not in COLOURS or x.dtype.kind not in "fiu":
+    if x.ndim != 4 or x.shape[1 if channels_first else -1] != COLOURS or x.dtype.kind not in "fiu":
         return False
-    channels, sizes = x.shape[axis], (x.shape[2:] if channels_first else x.shape[1:3])
-    if min(sizes) < LEAST:
+    height, width = x.shape[2:] if channels_first else x.shape[1:3]
+    if min(height, width) < LEAST or max(height, width) > LONGEST * min(height, width):
         return False
-    values = x[:EXAMPLES].astype(np.float64)
+    part = x[:EXAMPLES, :, :SIDE, :SIDE] if channels_first else x[:EXAMPLES, :SIDE, :SIDE]
+    values = part.astype(np.float64)
     if not np.isfinite(values).all():
         return False
+    rows = values if channels_first else values.reshape(*values.shape[:2], -1)
+    far = _difference(rows, COLOURS)
+    if far == 0 or _difference(rows, 2 * COLOURS) < GROWS * far:
+        return False
     if channels_first:
-        lines = values.reshape(len(values), channels, -1)
-        near = [_difference(lines, n) for n in (*range(1, channels), sizes[1])]  # in a row, and in a column
-        return _difference(lines, channels) < FARTHER * min(near)
-    lines = values.reshape(len(values), 1, -1)
-    squares = (lines[..., 1:] - lines[..., :-1]) ** 2
-    each = [float(np.mean(squares[..., at::channels])) for at in range(channels)]
-    return max(each) < ALIKE * min(each) and max(each) < FARTHER * _difference(lines, channels)
+        return far < FARTHER * min(*(_difference(rows, n) for n in range(1, COLOURS)), _difference(rows.swapaxes(2, 3), 1))
+    squares = (rows[..., 1:] - rows[..., :-1]) ** 2
+    each = [float(np.mean(squares[..., at::COLOURS])) for at in range(COLOURS)]
+    return max(each) < ALIKE * min(each) and max(each) < FARTHER * far
 
 
-def _difference(lines: np.ndarray, apart: int) -> float:
+def _difference(rows: np.ndarray, apart: int) -> float:
     """The mean square of the differences of values that are so many places apart, along the last axis."""
-    return float(np.mean((lines[..., apart:] - lines[..., :-apart]) ** 2))
+    return float(np.mean((rows[..., apart:] - rows[..., :-apart]) ** 2))

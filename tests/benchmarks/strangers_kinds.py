@@ -17,7 +17,6 @@ RIGHT: dict[str, tuple[str, ...]] = {
         "output-activation-mismatch",
         "label-range",
         "wrong-direction/sign",
-        "wrong-direction/policy",
         "training-loop/swapped-triplet",
     ),
     "bad-activation-last": ("output-activation-mismatch",),

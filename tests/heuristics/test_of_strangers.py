@@ -453,13 +453,3 @@ def test_a_usual_weight_decay_that_leaves_nothing_of_the_weights(decay, left, le
     found = findings("strong-regularization", loss, {**measured(), **norms}, loss, **{**FACTS, "optimizer": optimizer})
     assert bool(found) == told
     assert all("0.01" in one.title for one in found)
-
-
-@pytest.mark.parametrize(("late", "told"), [(1e-15, True), (-0.1, False)])
-def test_a_high_rate_after_which_a_policy_is_sure(late, told):
-    losses = np.array([0.6, -1e-14, *[late] * 398])
-    two = [DENSE[0], {**DENSE[0], "path": "1", "name": "1"}]
-    norms = {f"{kind}/{i}/weight/norm": [size] * 8 for i in "01" for kind, size in (("update", 0.3), ("weight", 1.0))}
-    facts = {**OF_ITS_OWN, "model": {"layers": two}, "optimizer": {"class": "Adam", "learning_rate": 0.5}}
-    found = findings("unconventional-learning-rate", {"loss": losses}, {**measured(), **norms}, {"loss": losses}, **facts)
-    assert [one.causes[0].id for one in found] == ["too-high"] * told

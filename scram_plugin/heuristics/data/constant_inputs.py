@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -48,7 +49,8 @@ HARDLY_SPREAD = 0.02  # of the mean of the inputs: a spread that weights of abou
 USUAL_SIZE = 10.0  # of a mean: larger inputs are not normalised, which is another fault; by definition
 TINY_PART = 1e-3  # relative: what a spread of zeros and ones may miss by rounding; float32
 MANY_FEATURES = 0.25  # share of the features that never change: no table has so many; by definition
-MOST_SEGMENTS = 2  # parts of a text that an embedding tells apart; source: BERT
+WORDS = 10  # rows of an embedding that are more than those for parts of a text; by definition
+ONE_OF_ALL = re.compile(r"seg|type|lang|domain|speaker|task|style|source|site|mask|posit", re.I)  # by definition
 POSITIONS_AND_FEATURES = 3  # axes: examples, positions and features; by definition
 FEATURES_SHOWN = 5  # features named in a sentence; by definition
 
@@ -68,7 +70,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         yield _of_first_batch(run, "alike", "Constant inputs: all examples are one and the same", said)
         return
     if rows := data_of(run, "training").get("alike"):
-        said = f"{rows:,} examples of the data set, evenly spread, have the same inputs and not the same targets."
+        said = f"{rows:,} examples of the data set, chosen at random, have the same inputs and not the same targets."
         yield _of_first_batch(run, "alike", "Constant inputs: all examples are one and the same", said)
         return
     for name in names:
@@ -91,7 +93,8 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
         said = "All values are -1, 0 or 1, and nearly all of them 0, as whole numbers that were made of smaller ones."
         yield _of_first_batch(run, "constant", "Constant inputs: nearly all values became 0", said)
         return
-    if _at_one_end(mean, (lowest, highest)) and _stands(run, MOSTLY) and (edit := divide_pixels(run.facts)) is not None:
+    dark = _is_picture(run) and _near_lowest(mean, (lowest, highest))
+    if dark and _stands(run, MOSTLY) and (edit := divide_pixels(run.facts)) is not None:
         said = "The program divides whole numbers by 255 with `//`: of the pixels, all but the brightest become 0."
         yield _of_first_batch(run, "constant", "Constant inputs: nearly all pixels become 0", said, edit)
         return
@@ -121,7 +124,7 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
         and lowest in (0.0, 1.0)
         and not _has_features(run, name)
         and not (lowest == 0 and _has_most_axes(run, name))
-        and not _is_looked_up(run, name)
+        and not _is_unknown_word(run, name)
     ):
         return  # a mask or segment ids, which are constant if all texts have the same length
     what = "share of measured batches in which all inputs have the same value"
@@ -133,7 +136,7 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
     repeated = (several or _has_one_label(run)) and always_the_same(run, name) and bool((spread.values > 0).any())
     repeated = repeated and not _are_choices(run, name, usual, (lowest, highest))
     if whole or repeated:
-        severity: Severity = "error" if always else "warning"
+        severity: Severity = "error" if always and not _is_unknown_word(run, name) else "warning"
         cause = "constant" if whole else "repeated"
         called = _name_of(run, name) if beside_others and _input(run, name).get("name") else ""
         of = f" of input {int(called) + 1}" if called.isdecimal() else f" of `{called}`" if called else ""
@@ -173,14 +176,18 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
 def _is_rare(run: TrainingRun, mean: Curve, lowest: float, highest: float) -> bool:
     """Whether nearly all values of pictures are the lowest or the highest one. Words and categories that are counted are mostly
     0, and of other inputs a single outlier may lie as far from the mean."""
-    shape = ((run.facts.get("model") or {}).get("inputs") or [{}])[0].get("shape") or []
-    ends = (lowest, highest) if len(shape) == AXES_OF_PICTURES else ()
+    ends = (lowest, highest) if _is_picture(run) else ()
     return any(float(np.abs(mean.values - end).max()) < AT_ONE_END * (highest - lowest) for end in ends)
 
 
-def _at_one_end(mean: Curve, ends: tuple[float, float]) -> bool:
+def _near_lowest(mean: Curve, ends: tuple[float, float]) -> bool:
     """Whether the mean of every batch is near the lowest of all values."""
     return bool((mean.values - ends[0] < NEARLY_NONE * (ends[1] - ends[0])).all())
+
+
+def _is_picture(run: TrainingRun) -> bool:
+    shape = ((run.facts.get("model") or {}).get("inputs") or [{}])[0].get("shape") or []
+    return len(shape) == AXES_OF_PICTURES
 
 
 def _name_of(run: TrainingRun, name: str) -> str:
@@ -287,14 +294,17 @@ def _has_most_axes(run: TrainingRun, name: str) -> bool:
     return whole and axes[place] > max((n for at, n in enumerate(axes) if at != place), default=0)
 
 
-def _is_looked_up(run: TrainingRun, name: str) -> bool:
-    """Whether the first layer for an input is an embedding of more than two words, which no mask or part of a text has."""
+def _is_unknown_word(run: TrainingRun, name: str) -> bool:
+    """Whether an input goes into an embedding of many words: the first two of them stand for what is not in a vocabulary. What
+    has a name as that of a language may be the same in all examples."""
+    if ONE_OF_ALL.search(_name_of(run, name)):
+        return False
     paths, place = (run.facts.get("model") or {}).get("paths") or [], int(name.removeprefix("x"))
     first = paths[place][0] if place < len(paths) and paths[place] else None
     tables = {
         layer.facts.get("name"): layer.facts.get("settings") or {} for layer in known_layers(run) if layer.kind == "Embedding"
     }
-    return (tables.get(first, {}).get("input_dim") or 0) > MOST_SEGMENTS
+    return (tables.get(first, {}).get("input_dim") or 0) >= WORDS
 
 
 def _has_features(run: TrainingRun, name: str) -> bool:

@@ -44,7 +44,6 @@ from scram_plugin.heuristics.edits.lost import keep_inputs as keep_inputs
 from scram_plugin.heuristics.edits.monitors import set_direction as set_direction
 from scram_plugin.heuristics.edits.moved import moved_places as moved_places
 from scram_plugin.heuristics.edits.orders import two_orders as two_orders
-from scram_plugin.heuristics.edits.policies import policy_without_sign as policy_without_sign
 from scram_plugin.heuristics.edits.rates import count_in_steps as count_in_steps
 from scram_plugin.heuristics.edits.rates import give_factor as give_factor
 from scram_plugin.heuristics.edits.rates import lower_rate_later as lower_rate_later

@@ -21,10 +21,9 @@ TINY = "1e-8"  # keeps the division by the spread of a constant column finite; s
 # what says that cells of a table may be missing, and what keeps the argument of a logarithm above 0
 MISSING = re.compile(r"\bnan\b|isna|isnull|fillna|dropna|read_csv", re.I)
 GUARDED = re.compile(r"\d *[+]|[+] *\w*(\d|eps)|clip|clamp|maximum|where", re.I)
-PIXELS = ("255", "255.0", "256", "256.0")  # by which those of a picture are divided; by definition
-MASKS = re.compile(
-    r"mask|label|target|seg|\bgt|binar|batch|page|block", re.I
-)  # of which each number is a class, or what is no pixel
+PIXELS = ("255", "255.0")  # by which those of a picture are divided; by definition
+# words in a line that say that what it divides is no picture
+MASKS = re.compile(r"mask|label|target|seg|\bgt|binar|batch|page|block", re.I)
 BATCH_SIZE = re.compile(r"((train|mini)_?)?(batch(_?size)?|bs)", re.I)  # the name of a batch size; by definition
 
 
@@ -47,7 +46,7 @@ def names_batch_size(facts: Mapping[str, Any], examples: int) -> bool:
 
 
 def divide_pixels(facts: Mapping[str, Any]) -> Edit | None:
-    """Let the only division of whole numbers by 255 keep what is behind the point: ``image // 255``."""
+    """Let the only division of whole numbers by 255 keep what is behind the point: ``image // 255``; None with another one."""
     known = program(facts)
     found = [
         Change(place.source, *place.source.span(place.node), f"{place.source.of(place.node.left)} / {by}")

@@ -26,6 +26,11 @@ SHUFFLES = ("shuffle",)  # in place, or of what it is given; source: random, Num
 SORTED = "sorted"  # gives a new order, too; source: Python
 # show what they are given, and leave it as it is; source: Python, IPython, logging, pandas, Matplotlib
 SHOWS = ("print", "pprint", "display", "info", "debug", "head", "describe", "hist", "imshow", "plot", "scatter", "bar", "title")
+# leave what they are given as it is; source: Python, NumPy
+READS = (
+    *("len", "type", "str", "repr", "round", "int", "float", "min", "max", "sum", "any", "all", "sorted", "list", "set"),
+    *("mean", "std", "median", "bincount", "unique", "shape", "format", "join", "Counter", "head", "tolist", "item", "size"),
+)
 SPLIT = "train_test_split"  # each argument gives two parts; source: scikit-learn
 HOLES = re.compile(r"isnan|isfinite|isnull|notna|notnull|isinf|dropna")  # by which incomplete examples are left out
 # without one of these words, nothing is brought into another order, and nothing is left out
@@ -136,7 +141,12 @@ class _Scope:
             )
 
     def _shows(self, value: ast.expr) -> bool:
-        return isinstance(value, ast.Call) and self._called(value) in SHOWS
+        """Whether a call is one that shows things, and no function of the program, and what it is given leaves them alone."""
+        if not isinstance(value, ast.Call) or self._called(value) not in SHOWS:
+            return False
+        calls = [n for n in ast.walk(value) if isinstance(n, ast.Call)]
+        known = all(self._called(call) in (*SHOWS, *READS) for call in calls)
+        return known and not functions(self._known, Piece(self._source, value)) and "out=" not in self._source.of(value)
 
     def _within_scope(self, node: ast.AST) -> bool:
         return self._of_class or self._source.scope(node) is self._scope

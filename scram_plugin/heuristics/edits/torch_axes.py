@@ -16,7 +16,7 @@ MEANS = (
     *("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits"),
     *("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss", "BCELoss", "BCEWithLogitsLoss"),
 )
-COLOURS = ("3", "4")  # channels of pictures in colour; by definition
+COLOURS = ("3",)  # channels of pictures in colour; by definition
 SOFTMAXES = ("softmax", "log_softmax", "Softmax", "LogSoftmax")
 OF_CLASSES = ("cross_entropy", "nll_loss")  # losses that want the classes as the second axis
 

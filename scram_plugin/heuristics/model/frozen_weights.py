@@ -12,7 +12,9 @@ from scram_plugin.heuristics.measured import Layer, layers, listed, shown_loss, 
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
 
-ON_PURPOSE = re.compile(r"random|reservoir|project|fixed|fourier", re.I)  # frozen layers that are meant to stay; by definition
+ON_PURPOSE = re.compile(
+    r"random|reservoir|project|fixed|fourier|elm|echo|hash|frozen", re.I
+)  # frozen layers that are meant to stay; by definition
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:

@@ -59,13 +59,13 @@ SAID = {
     "softmax-of-one": "The first step has a softmax along the last axis of {0} values, which has one entry: each weight is 1.",
     "norm-over-batch": "The first step divides each column of {0} values by its norm; the rows are the examples.",
     "pixels": (
-        "In the pictures, {0}, values that are as many places apart as there are channels differ least. They lie in the order "
-        "of height × width × channels, and `reshape` or `view` keeps it."
+        "In the pictures, {0}, values that are as many places apart as there are channels differ least. So they lie as "
+        "if their order were height × width × channels, which `reshape` and `view` keep."
     ),
     "view": "The first step turns {0} values into {1} by `view` or `reshape`, which keeps their order.",
 }
 BY_CHANNELS = (
-    "The values of the pictures lie in the order of channels × height × width, although the channels are the last axis: "
+    "The values of the pictures lie as if their order were channels × height × width, although the channels are the last axis: "
     "`reshape` keeps the order of the values."
 )
 EDITS: Mapping[str, Callable[[Mapping[str, Any]], Edit | None]] = {

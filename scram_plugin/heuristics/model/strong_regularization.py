@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.edits import weaken_penalty
+from scram_plugin.heuristics.guessing import guessing
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option
+from scram_plugin.heuristics.limits import TENTH
 from scram_plugin.heuristics.measured import (
     Layer,
     columns,
     enough_rows,
-    fell_far,
     kernel_of,
     known_layers,
     layers,
+    levels,
     listed,
     shown_loss,
 )
@@ -48,6 +50,7 @@ OPTIONS = (
 )
 WEAKER = 0.09  # of a strong factor: 0.01, in float32, is what a penalty gets without a number; source: Keras
 GONE = 0.05  # share of the first norm: hardly anything is left of the weights; by definition
+LEARNED = 0.7  # of the first loss, where that of guessing is not known; by bench-strangers
 HALF = 0.5  # of the penalised weights must shrink: embeddings that are biases stay; by definition
 COUPLED = 10.0  # times stronger is a penalty whose slope Adam divides by that of the loss (Loshchilov & Hutter, 2019)
 
@@ -60,7 +63,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     factors = [(layer, max(_factor(run, layer), in_loss)) for layer in present]
     found = [(layer, factor) for layer, factor in factors if factor * coupled >= options["strong"]]
     decay_counts, shrunk = decay * coupled >= options["strong"], options["shrunk"]
-    if not found and not decay_counts and not fell_far(run):  # a weaker one is too strong where nothing is left of the weights
+    if not found and not decay_counts and not _learned(run):  # a weaker one is too strong where nothing is left of the weights
         least, shrunk = WEAKER * options["strong"], GONE
         usual = [(layer, factor) for layer, factor in factors if factor * coupled >= least]
         norms = columns(run, "weight", "norm") if usual else {}
@@ -84,7 +87,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         return
     smallest = min(left, key=lambda path: left[path])
     name, factor = max(((layer.name, factor) for layer, factor in found), key=lambda e: e[1], default=("all parameters", decay))
-    factor = _decay(run) or factor if not in_loss else factor  # as the program writes it
+    factor = factor if in_loss else _decay(run) or factor  # as the program writes it
     names = listed([layer.name for layer, _ in found]) if found else name
     curve = shown_loss(run)
     edit = weaken_penalty(run.facts, [layer.path for layer, _ in found])
@@ -105,6 +108,15 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         causes=[Cause("factor", f"The penalty factor of {name} is {number(factor)}.", "", edit)],
         where=[layer.path for layer, _ in found],
     )
+
+
+def _learned(run: TrainingRun) -> bool:
+    """Whether the loss is better than that of guessing, or far below the first one: weights may begin larger than need be."""
+    loss, guess = run.signal("batch loss"), guessing(run)
+    if loss is None or len(loss.finite) < 2 * TENTH:
+        return False
+    first, late = levels(loss.finite.values, TENTH)
+    return guess.is_beaten_by(late) if guess is not None else late < LEARNED * first
 
 
 def _left(norm: Curve | None) -> float:

@@ -22,7 +22,7 @@ from scram_plugin.heuristics.heuristic import (
     TooEarly,
     absent,
 )
-from scram_plugin.heuristics.limits import BEGUN, MOSTLY, QUARTER, TENTH
+from scram_plugin.heuristics.limits import BEGUN, QUARTER, TENTH
 from scram_plugin.heuristics.measured import fell_far, known_layers, levels, shown_loss, steps_of_kernels, whole_of
 from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
@@ -71,7 +71,6 @@ EVENLY = 0.3  # of the largest fall from one quarter of the batches to the next 
 NEAR_GUESSING = 0.8  # times the loss of guessing; by bench-limits
 STILL_FALLS = 0.95  # of the level of the third quarter: below that a loss still falls; by bench-limits
 FALLS_ON = 0.8  # of the loss in the middle: a training that ended below that was too slow; by bench-strangers
-NOTHING_LEFT = 1e-6  # of the first loss: rounding alone; by definition
 EXTREME = 50.0  # times the usual rate: no deep model needs it, even where its loss falls; by bench-strangers
 # optimizers whose steps have the size of the rate to the end; those of Adagrad become smaller. Source: Kingma & Ba (2015)
 EVEN = ("Adam", "AdamW", "Adamax", "Nadam", "RMSprop", "Lion")
@@ -196,9 +195,6 @@ def _harmful(run: TrainingRun, optimizer: str, long: bool, long_at_first: bool) 
         raise TooEarly(f"it needs the loss of {FIRST_BATCHES} batches")
     values = loss.finite.values
     if values.min() < 0:
-        gone = np.abs(values[len(values) // 2 :]) < NOTHING_LEFT * abs(values[0])
-        if (long or long_at_first) and float(np.mean(gone)) > MOSTLY:
-            return True  # a policy that is sure of one action learns nothing more
         raise Inconclusive(
             "the learning rate is high, but the loss is below zero at times, as with policy gradients: its level shows no harm"
         )

@@ -6,12 +6,11 @@ import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.edits import policy_without_sign, set_direction
+from scram_plugin.heuristics.edits import set_direction
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic, NotChecked
 from scram_plugin.heuristics.measured import shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.recorders import HOW
-from scram_plugin.heuristics.words import one_line
 from scram_plugin.logs.conventions import clearly_better
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -39,18 +38,6 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             causes=[Cause("sign", said)],
         )
         return
-    if run.framework_of_facts == "torch" and (wrong := policy_without_sign(run.facts)) is not None:
-        said = f"The loss is made of `{one_line(wrong.text)}`, in line {wrong.line}, without a minus sign."
-        yield Finding(
-            severity="warning",
-            confidence="likely",
-            title="The loss of the policy has no minus sign: good actions become rarer",
-            evidence={"said": said},
-            **whole_of(shown_loss(run)),
-            causes=[Cause("policy", said, "", wrong.edit)],
-            at_once=False,
-        )
-        return
     if "callbacks" not in run.facts:
         raise NotChecked("the callbacks of the training are not known", HOW)
     curve = shown_loss(run)
@@ -69,7 +56,6 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             evidence={"said": f"{said} {DOES.get(name, OF_TRAINERS)}"},
             **whole_of(curve),
             causes=[Cause("mode", said, "", edit)],
-            brings=("undertrained",),
             at_once=False,
         )
 
@@ -83,5 +69,5 @@ HEURISTIC = Heuristic(
     needs=("SCRAM's facts of the training",),
     order=139,
     precedence=79,
-    explains=("undertrained", "divergence"),
+    explains=("undertrained",),
 )

@@ -50,12 +50,14 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 
 def _unlinked(run: TrainingRun) -> list[str]:
-    """The inputs of a functional model of Keras from which no layer takes anything."""
+    """The inputs of a functional model of Keras that no layer takes, and that are no outputs."""
     model = run.facts.get("model") or {}
     inputs, paths = model.get("inputs") or [], model.get("paths") or []
     if run.framework_of_facts != "keras" or model.get("kind") != "functional" or len(inputs) != len(paths) or not any(paths):
         return []
-    return [f"`{one_line(str(one.get('name')))}`" for one, path in zip(inputs, paths, strict=True) if not path]
+    given_on = {one.get("name") for one in model.get("outputs") or []}
+    unused = [one.get("name") for one, path in zip(inputs, paths, strict=True) if not path]
+    return [f"`{one_line(str(name))}`" for name in unused if name not in given_on]
 
 
 def _of_graph(run: TrainingRun, names: list[str]) -> Finding:

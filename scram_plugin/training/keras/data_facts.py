@@ -17,6 +17,8 @@ from scram_plugin.training.leaks import EXAMPLES, leak
 from scram_plugin.training.structures import leaves
 
 MOST_BYTES = 1 << 30  # the classes of larger targets are not counted
+IMAGES = 4  # axes of pictures
+FEWEST_ALIKE = 4  # examples with the same inputs; by definition
 PARTS, PART = 8, 64  # number of parts of the validation data that are measured, spread evenly, and examples in each
 
 
@@ -32,7 +34,7 @@ def data_facts(fit: FrameType | None) -> dict[str, Any]:
     for name, (x, y) in _given(fit).items():
         first = next((leaf for leaf in leaves(x) if _array(leaf) is not None), None)
         if first is not None:
-            found[name] = {"samples": len(first), **_labels(y), **_leak(x, y), **_reshaped(first), **_alike(x, y)}
+            found[name] = {"samples": int(first.shape[0]), **_labels(y), **_leak(x, y), **_reshaped(first), **_alike(x, y)}
     return found
 
 
@@ -46,17 +48,22 @@ def _leak(x: Any, y: Any) -> dict[str, Any]:
 
 def _reshaped(x: Any) -> dict[str, Any]:
     last = keras.config.image_data_format() == "channels_last"
+    if len(x.shape) != IMAGES or x.shape[-1 if last else 1] != pictures.COLOURS:
+        return {}
     return {"reshaped": True} if pictures.reshaped(np.asarray(x[: pictures.EXAMPLES]), not last) else {}
 
 
 def _alike(x: Any, y: Any) -> dict[str, Any]:
     inputs, targets = ([_array(leaf) for leaf in leaves(structure)] for structure in (x, y))
     known = [a for a in (*inputs, *targets) if a is not None]
-    if len(targets) != 1 or not inputs or len(known) <= len(inputs) or len({len(a) for a in known}) > 1:
+    sizes = {int(a.shape[0]) for a in known}
+    if len(targets) != 1 or not inputs or len(known) <= len(inputs) or len(sizes) > 1 or min(sizes) < FEWEST_ALIKE:
         return {}
-    chosen = [np.asarray(a[:: -(-len(a) // EXAMPLES)]) for a in known]
-    same = [bool((a == a[:1]).all()) for a in chosen]
-    return {"alike": len(chosen[0])} if all(same[:-1]) and not same[-1] else {}
+    if any(np.any(np.asarray(a[0]) != np.asarray(a[1])) for a in known[:-1]):
+        return {}  # soon known, of nearly all data
+    places = np.sort(np.random.default_rng(0).permutation(min(sizes))[:EXAMPLES])  # data may repeat with any period
+    same = [all(np.array_equal(np.asarray(a[int(at)]), np.asarray(a[0])) for at in places) for a in known]
+    return {"alike": len(places)} if all(same[:-1]) and not same[-1] else {}
 
 
 def validation_rows(fit: FrameType | None) -> tuple[tuple[str, ...], np.ndarray] | None:

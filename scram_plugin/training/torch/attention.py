@@ -13,6 +13,7 @@ from scram_plugin.training.torch.axes import nodes, sizes_of_result
 from scram_plugin.training.torch.graph import before, operation, signed, through
 
 NEAR = 12  # nodes between a softmax and a product, or a product and a softmax, at most
+SEVERAL = 3  # choices of a first step; by definition
 BEHIND = 8  # operations between a softmax and the choice of one of its results; source: torch.distributions
 KEEPING = ("View", "UnsafeView", "ReshapeAlias", "Expand", "Clone", "ToCopy", "Dropout", "NativeDropout", "Alias", "Contiguous")
 SCALING = ("Mul", "Div", "Add", "Sub", "MaskedFill", "Where", "Neg")
@@ -57,7 +58,8 @@ def over_examples(loss: torch.Tensor) -> list[dict[str, Any]]:
 
 def over_one_example(loss: torch.Tensor) -> list[dict[str, Any]]:
     """A softmax along the first axis of values for one example, (1, classes), of which one is chosen, as a policy chooses an
-    action: each of its results is 1."""
+    action: each of its results is 1. Several times, and of one example each: a number of candidates may be 1 by chance."""
+    found = []
     for node in nodes(loss):
         at = node if operation(node) == "Gather" else None
         for _ in range(BEHIND):
@@ -65,9 +67,11 @@ def over_one_example(loss: torch.Tensor) -> list[dict[str, Any]]:
             if at is None or operation(at) not in ("Log", "Clamp", "Div", "Sub", "Where", *KEEPING):
                 break
         sizes = sizes_of_result(at) if at is not None and operation(at) in ("Softmax", "LogSoftmax") else None
-        if at is not None and sizes and len(sizes) == 2 and sizes[0] == 1 < sizes[1] and _from_end(at._saved_dim, 2) == -2:
-            return [{"operation": "alone", "from": sizes, "to": sizes}]
-    return []
+        if at is None or not sizes or len(sizes) != 2 or _from_end(at._saved_dim, 2) != -2:
+            continue
+        found.append(sizes)
+    alone = len(found) >= SEVERAL and all(rows == 1 < columns for rows, columns in found)
+    return [{"operation": "alone", "from": found[0], "to": found[0]}] if alone else []
 
 
 def over_batch(loss: torch.Tensor, firsts: Collection[int]) -> list[dict[str, Any]]:

@@ -212,6 +212,8 @@ class Evaluations:
 
     def _again(self, x: torch.Tensor) -> bool:
         """Whether the last evaluation, too, had this memory, unchanged since: data that stay."""
+        if x.is_inference():
+            return False  # nobody knows
         # while a weak reference is held, no other memory is known by the same name
         here = StorageWeakRef(x.untyped_storage()), version(x)
         last, now = self._stores
@@ -221,7 +223,7 @@ class Evaluations:
     def _is_training(self, x: torch.Tensor) -> bool:
         """Whether an example of the training is among these. Programs may evaluate the same tensor after each step."""
         asked = place(x)
-        if asked != self._last[0]:
+        if x.is_inference() or asked != self._last[0]:
             self._last = asked, self._holds_an_example(x)
         return self._last[1]
 

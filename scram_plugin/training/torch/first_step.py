@@ -165,7 +165,10 @@ def _leak(x: Tensors, target: torch.Tensor | None) -> list[int]:
 def _reshaped(x: Tensors) -> list[dict[str, Any]]:
     """Pictures whose channels lie as if they were the last axis."""
     given = [t for _, t in x if t.dim() == IMAGES and t.layout == torch.strided and not t.requires_grad and not t.is_nested]
-    found = [t for t in given if pictures.reshaped(t[: pictures.EXAMPLES].float().cpu().numpy(), True)]
+    corners = [
+        (t, t[: pictures.EXAMPLES, :, : pictures.SIDE, : pictures.SIDE]) for t in given if t.shape[1] == pictures.COLOURS
+    ]
+    found = [t for t, corner in corners if pictures.reshaped(corner.float().cpu().numpy(), True)]
     return [{"operation": "pixels", "from": list(t.shape), "to": list(t.shape)} for t in found[:1]]
 
 

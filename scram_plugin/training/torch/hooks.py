@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -45,6 +46,9 @@ class Hooks:
                 if getattr(step, "hooked", False) and not calls_hooks(step):
                     kind.step = step = torch.optim.Optimizer.profile_hook_step(step)
                     step.hooked = True
+                    for optimizer in self._optimizers:
+                        if type(optimizer) is kind and "step" in optimizer.__dict__:
+                            _call_hooks(optimizer, optimizer.__dict__["step"])
                 self._steps[kind] = step
 
     def instead(self, parts: Sequence[torch.nn.Module]) -> None:
@@ -71,3 +75,9 @@ class Hooks:
         for handle in self._handles:
             handle.remove()
         self._handles = []
+
+
+def _call_hooks(optimizer: torch.optim.Optimizer, step: Any) -> None:
+    """Call the hooks around the step that an optimizer has for itself: a schedule counts steps, and calls what it found."""
+    around = torch.optim.Optimizer.profile_hook_step(lambda _, *args, **kwargs: step(*args, **kwargs))
+    optimizer.step = functools.wraps(step)(functools.partial(around, optimizer))

@@ -299,9 +299,15 @@ def test_weights_of_positions_that_are_shared_among_examples(pooled, sizes):
 @pytest.mark.parametrize(
     ("made", "told"),
     [
-        (lambda w: Categorical(w.softmax(0)).log_prob(torch.tensor([2])), True),
-        (lambda w: torch.cat([Categorical(w.softmax(0)).log_prob(torch.tensor([2]))] * 3) * RETURNS, True),
-        (lambda w: w.softmax(0).log().gather(1, torch.tensor([[2]])), True),
+        (lambda w: torch.cat([Categorical(w.softmax(0)).log_prob(torch.tensor([i])) for i in range(3)]) * RETURNS, True),
+        (lambda w: torch.cat([w.softmax(0).log().gather(1, torch.tensor([[i]])) for i in range(3)]), True),
+        (lambda w: Categorical(w.softmax(0)).log_prob(torch.tensor([2])), False),  # a choice of one, once
+        (
+            lambda w: torch.cat(
+                [Categorical(w.expand(rows, 5).softmax(0)[:1]).log_prob(torch.tensor([2])) for rows in (1, 1, 1, 2)]
+            ),
+            False,
+        ),  # of a varying number of candidates
         (lambda w: Categorical(w.softmax(1)).log_prob(torch.tensor([2])), False),
         (lambda w: Categorical(logits=w).log_prob(torch.tensor([2])), False),
         (lambda w: w.softmax(0), False),  # a gate with a single expert

@@ -3,6 +3,7 @@
 import re
 import warnings
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -57,6 +58,30 @@ def test_a_tensor_of_inference_mode_may_have_been_written_to():
         assert once([("x0", x)]) == [4.0]
         x.add_(1)
         assert once([("x0", x)]) == [8.0]
+
+
+def from_numpy():
+    x = np.arange(12.0)
+    return torch.from_numpy(x), lambda: x.__setitem__(slice(None), 1.0)
+
+
+def seen_by_numpy():
+    x = torch.arange(12.0)
+    return x, lambda: x.numpy().__setitem__(slice(None), 1.0)
+
+
+def through_data():
+    x = torch.arange(12.0)
+    return x, lambda: x.data.copy_(torch.ones(12))
+
+
+@pytest.mark.parametrize("made", [from_numpy, seen_by_numpy, through_data])
+def test_changes_that_pytorch_does_not_count(made):
+    x, change = made()
+    once = Once(total)
+    assert once([("x0", x)]) == [66.0]
+    change()
+    assert once([("x0", x)]) == [12.0]
 
 
 def test_validation_data_that_are_made_in_inference_mode(tmp_path):
