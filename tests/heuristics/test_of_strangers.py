@@ -453,3 +453,21 @@ def test_a_usual_weight_decay_that_leaves_nothing_of_the_weights(decay, left, le
     found = findings("strong-regularization", loss, {**measured(), **norms}, loss, **{**FACTS, "optimizer": optimizer})
     assert bool(found) == told
     assert all("0.01" in one.title for one in found)
+
+
+@pytest.mark.parametrize(
+    ("program", "loss", "told"),
+    [
+        ("advantage = reward - mean\nlogp = F.cross_entropy(a, b, reduction='none')\n", "CrossEntropyLoss", False),
+        ("adv = r - mean\nlogp = policy.log_prob(action)\n", None, False),
+        ("nll = -flow.log_prob(x)\n", None, True),
+        ("loss = f(x)\n", "CrossEntropyLoss", True),
+    ],
+)
+def test_the_loss_of_a_policy_that_rises_to_0(program, loss, told):
+    """Once it knows what to do, nothing is better than the mean: the loss goes from below 0 to 0."""
+    steps = np.arange(400)
+    values = -np.exp(-(((steps - 60) / 40.0) ** 2)) + 0.01 * NOISE[:400]
+    source = {"file": "train.py", "line": 1, "statements": [], "files": [{"file": "train.py", "text": program}]}
+    facts = {**FACTS, "loss": {"class": loss, "name": loss}, "source": source}
+    assert bool(findings("divergence", {"loss": values}, {}, {"loss": values}, **facts)) == told

@@ -11,10 +11,11 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.heuristics.curves.noise import median, noise, sliding_medians
 from scram_plugin.heuristics.curves.shape import Shape
-from scram_plugin.heuristics.edits import Edit
+from scram_plugin.heuristics.edits import Edit, scores_actions, speaks_of_rewards
 from scram_plugin.heuristics.heuristic import Cause, Inconclusive, NotChecked, TooEarly, absent
 from scram_plugin.heuristics.limits import ENDS, FOR_A_LEVEL, MOSTLY, QUARTER, SIGMAS
 from scram_plugin.heuristics.measured import without_loader
+from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.words import number
 from scram_plugin.logs.curve import Curve
 from scram_plugin.logs.training_run import TrainingRun
@@ -80,9 +81,20 @@ def loss_alone(run: TrainingRun, least: int) -> Curve:
             "the program asks the model between its steps, as in reinforcement learning: then the level of the loss goes with "
             "the data that its answers bring"
         )
+    if _is_of_policy(run):
+        raise Inconclusive(WHY_NOT["reinforcement"])
     curve, batches = run.signal("training loss"), run.signal("batch loss")
     few = run.kind is None and curve is not None and curve.axis == "epoch" and len(curve.finite) < least
     return batches.finite if few and batches is not None and len(batches.finite) >= ENOUGH_BATCHES else loss(run, least=least)
+
+
+def _is_of_policy(run: TrainingRun) -> bool:
+    """Whether a loss is that of a policy: logarithms of probabilities, which rewards multiply, so that it is below 0 at times,
+    as no cross-entropy is."""
+    values = run.signal("batch loss")
+    below = values is not None and len(values.finite) > 0 and float(values.finite.values.min()) < 0
+    own = "Crossentropy" in loss_class(run) or (loss_class(run) == "None" and scores_actions(run.facts))
+    return below and own and speaks_of_rewards(run.facts)
 
 
 def refuse_warm_up(run: TrainingRun) -> None:

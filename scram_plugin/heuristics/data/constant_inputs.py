@@ -26,6 +26,7 @@ from scram_plugin.heuristics.measured import (
     whole_of,
     without_loader,
 )
+from scram_plugin.heuristics.names import loss_class
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.heuristics.words import number, one_line
@@ -69,7 +70,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         said = f"The {rows:,} examples of the first batch have the same inputs and not the same targets."
         yield _of_first_batch(run, "alike", "Constant inputs: all examples are one and the same", said)
         return
-    if rows := data_of(run, "training").get("alike"):
+    if loss_class(run) != "None" and (rows := data_of(run, "training").get("alike")):
         said = f"{rows:,} examples of the data set, chosen at random, have the same inputs and not the same targets."
         yield _of_first_batch(run, "alike", "Constant inputs: all examples are one and the same", said)
         return

@@ -34,6 +34,7 @@ from scram_plugin.heuristics.edits.data import of_torch
 from scram_plugin.heuristics.edits.data import replace_missing_inputs as replace_missing_inputs
 from scram_plugin.heuristics.edits.data import rescale_inputs as rescale_inputs
 from scram_plugin.heuristics.edits.data import scores_actions as scores_actions
+from scram_plugin.heuristics.edits.data import speaks_of_rewards as speaks_of_rewards
 from scram_plugin.heuristics.edits.draws import separate_draws as separate_draws
 from scram_plugin.heuristics.edits.edit import Edit as Edit
 from scram_plugin.heuristics.edits.epochs import hold_out as hold_out

@@ -24,6 +24,7 @@ GUARDED = re.compile(r"\d *[+]|[+] *\w*(\d|eps)|clip|clamp|maximum|where", re.I)
 PIXELS = ("255", "255.0")  # by which those of a picture are divided; by definition
 # words in a line that say that what it divides is no picture
 MASKS = re.compile(r"mask|label|target|seg|\bgt|binar|batch|page|block", re.I)
+REWARDS = re.compile(r"reward|advantage|(^|_)adv(s|antages?)?$", re.I)  # by definition
 BATCH_SIZE = re.compile(r"((train|mini)_?)?(batch(_?size)?|bs)", re.I)  # the name of a batch size; by definition
 
 
@@ -56,6 +57,11 @@ def divide_pixels(facts: Mapping[str, Any]) -> Edit | None:
         and not MASKS.search(place.source.of(place.source.statement(place.node)))
     ]
     return known.edit(found) if len(found) == 1 else None
+
+
+def speaks_of_rewards(facts: Mapping[str, Any]) -> bool:
+    """Whether a variable of the program is called after a reward or an advantage, as where actions are learned."""
+    return any(REWARDS.search(name) for name in program(facts).names)
 
 
 def scores_actions(facts: Mapping[str, Any]) -> bool:

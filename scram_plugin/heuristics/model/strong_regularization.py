@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.edits import weaken_penalty
-from scram_plugin.heuristics.guessing import guessing
+from scram_plugin.heuristics.guessing import guessing, variance_of_targets
 from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, Option
 from scram_plugin.heuristics.limits import TENTH
 from scram_plugin.heuristics.measured import (
@@ -116,6 +116,9 @@ def _learned(run: TrainingRun) -> bool:
     if loss is None or len(loss.finite) < 2 * TENTH:
         return False
     first, late = levels(loss.finite.values, TENTH)
+    variance = variance_of_targets(run)
+    if variance is not None and late < LEARNED * variance:
+        return True
     return guess.is_beaten_by(late) if guess is not None else late < LEARNED * first
 
 
