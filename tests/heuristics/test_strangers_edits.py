@@ -393,3 +393,31 @@ TRIED = "        z = Normal(mu, std).sample()\n"
 )
 def test_samples_that_train_nothing(text):
     assert list(edits.not_reparameterised(facts(text, framework="torch"))) == []
+
+
+TWO = (
+    "opt_g = torch.optim.Adam(gen.parameters(), 1e-3)\nopt_d = torch.optim.Adam(list(dis.parameters()), 1e-3)\n"
+    "for x in data:\n    {0}\n    loss_d = d(x)\n    loss_d.backward()\n    opt_d.step()\n"
+    "    opt_g.zero_grad()\n    loss_g = g(x)\n    loss_g.backward()\n    opt_g.step()\n"
+)
+
+
+def test_one_of_two_optimizers_whose_gradients_are_never_cleared():
+    known = facts("import torch\n" + TWO.format("pass"), framework="torch")
+    owner, edit = edits.never_cleared(known)
+    assert owner == "opt_d"
+    assert changed(known, edit) == ["+     opt_d.zero_grad()"]
+
+
+@pytest.mark.parametrize(
+    "clear",
+    [
+        "opt_d.zero_grad()",
+        "dis.zero_grad(set_to_none=True)",
+        "net.zero_grad()",  # whatever that is
+        "for o in (opt_g, opt_d): o.zero_grad()",
+        "for p in dis.parameters(): p.grad = None",
+    ],
+)
+def test_optimizers_whose_gradients_are_cleared(clear):
+    assert edits.never_cleared(facts("import torch\n" + TWO.format(clear), framework="torch")) is None

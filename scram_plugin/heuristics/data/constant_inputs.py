@@ -50,6 +50,7 @@ HARDLY_SPREAD = 0.02  # of the mean of the inputs: a spread that weights of abou
 USUAL_SIZE = 10.0  # of a mean: larger inputs are not normalised, which is another fault; by definition
 TINY_PART = 1e-3  # relative: what a spread of zeros and ones may miss by rounding; float32
 MANY_FEATURES = 0.25  # share of the features that never change: no table has so many; by definition
+OF_INPUTS = re.compile("Error|Crossentropy|Huber")  # of a loss of the program's own, the data may have a distribution alone
 WORDS = 10  # rows of an embedding that are more than those for parts of a text; by definition
 ONE_OF_ALL = re.compile(r"seg|type|lang|domain|speaker|task|style|source|site|mask|posit", re.I)  # by definition
 POSITIONS_AND_FEATURES = 3  # axes: examples, positions and features; by definition
@@ -70,7 +71,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         said = f"The {rows:,} examples of the first batch have the same inputs and not the same targets."
         yield _of_first_batch(run, "alike", "Constant inputs: all examples are one and the same", said)
         return
-    if loss_class(run) != "None" and (rows := data_of(run, "training").get("alike")):
+    if OF_INPUTS.search(loss_class(run)) and (rows := data_of(run, "training").get("alike")):
         said = f"{rows:,} examples of the data set, chosen at random, have the same inputs and not the same targets."
         yield _of_first_batch(run, "alike", "Constant inputs: all examples are one and the same", said)
         return

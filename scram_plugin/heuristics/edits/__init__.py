@@ -69,6 +69,7 @@ from scram_plugin.heuristics.edits.torch_axes import softmax_over_tokens as soft
 from scram_plugin.heuristics.edits.torch_axes import sum_errors as sum_errors
 from scram_plugin.heuristics.edits.torch_axes import transpose as transpose
 from scram_plugin.heuristics.edits.torch_axes import warms_up_weight as warms_up_weight
+from scram_plugin.heuristics.edits.torch_loop import never_cleared as never_cleared
 from scram_plugin.heuristics.edits.torch_outputs import take_logarithms as take_logarithms
 from scram_plugin.heuristics.edits.torch_parameters import keep_graph as keep_graph
 from scram_plugin.heuristics.edits.torch_parameters import make_optimizer_last as make_optimizer_last

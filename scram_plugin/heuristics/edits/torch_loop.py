@@ -24,6 +24,7 @@ LOSSES = {
 }
 LOSS_FUNCTIONS = {function for _, function in LOSSES.values()} | {"nll_loss", "l1_loss", "smooth_l1_loss", "huber_loss"}
 IN_TRAINERS = {"weight_decay": "weight_decay", "eps": "adam_epsilon"}  # source: the documentation of `TrainingArguments`
+OF_PARAMETERS = re.compile(r"([\w.]+)\.parameters\(")
 CLIP = re.compile(r"clip_grad_(norm|value)_")
 
 
@@ -103,6 +104,34 @@ def clear_gradients(facts: Mapping[str, Any]) -> Edit | None:
         return None
     source = ways[0].source
     return known.edit([lines.before(source, source.statement(ways[0].node), [f"{owners.pop()}.zero_grad()"])])
+
+
+def never_cleared(facts: Mapping[str, Any]) -> tuple[str, Edit | None] | None:
+    """An optimizer that steps and whose gradients nothing clears, in a program that clears those of others; and the change
+    that clears them before the backward pass of its step. None where it is not sure."""
+    known = program(facts)
+    made = {
+        place.source.of(place.node.targets[0]): place
+        for place in known.nodes(ast.Assign)
+        if isinstance(place.node.value, ast.Call) and OF_PARAMETERS.search(place.text)
+    }
+    of = {name: {found[1] for found in OF_PARAMETERS.finditer(place.text)} for name, place in made.items()}
+    clears = {
+        call.source.of(call.node.func.value) for call in known.calls("zero_grad") if isinstance(call.node.func, ast.Attribute)
+    }
+    modules = set().union(*of.values())
+    if not clears or len(of) < 2 or clears - of.keys() - modules or any(".grad = None" in s.text for s in known.sources):
+        return None
+    for step in _steps(known):
+        owner, source = step.source.of(step.node.func.value), step.source
+        if owner not in of or owner in clears or of[owner] & clears or not of[owner]:
+            continue
+        statement = source.statement(step.node)
+        block = getattr(source.parent(statement), "body", [])
+        before = block[: block.index(statement)] if statement in block else []
+        ways = [s for s in before if any(known.called(Piece(source, n)) == "backward" for n in ast.walk(s))]
+        return owner, known.edit([lines.before(source, ways[-1], [f"{owner}.zero_grad()"])]) if ways else None
+    return None
 
 
 def clear_before_backward(facts: Mapping[str, Any]) -> Edit | None:
