@@ -403,3 +403,25 @@ PADDED = "    x = pad([x for x, _ in batch])\n"
 )
 def test_labels_that_are_taken_before_a_batch_is_sorted(body, told):
     assert (labels_before_an_order(facts(MADE + COLLATE + body)) is not None) == told
+
+
+FILLED = "    x, y = pad(batch), pad(tags(batch))\n    lengths = count(batch)\n"
+TORCH_SORT = "    lengths, order = lengths.sort(descending=True)\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (TORCH_SORT + "    x = x[order]\n    return x, y, lengths\n", True),
+        ("    lengths, order = torch.sort(lengths, descending=True)\n    x = x[order]\n    return x, y\n", True),
+        ("    order = np.argsort(-lengths)\n    x = x[order]\n    lengths = lengths[order]\n    return x, lengths, y\n", True),
+        (TORCH_SORT + "    x = x[order]\n    y = y[order]\n    return x, y, lengths\n", False),
+        (TORCH_SORT + "    x, y = x[order], y[order]\n    return x, y, lengths\n", False),
+        (TORCH_SORT + "    x = x[order]\n    return x, y, lengths, order\n", False),
+        (TORCH_SORT + "    x = x[order]\n    y = y.index_select(0, order)\n    return x, y\n", False),
+        (TORCH_SORT + "    x = x[order]\n    return x, lengths\n", False),
+        (TORCH_SORT + "    y = y[order]\n    return x, y\n", False),  # the inputs may come in that order
+    ],
+)
+def test_inputs_that_are_sorted_alone(body, told):
+    assert (labels_before_an_order(facts(MADE + COLLATE + FILLED + body)) is not None) == told

@@ -1,4 +1,4 @@
-"""Labels that a function takes of a batch before it brings the batch into another order, and takes the inputs."""
+"""Labels that a function takes of a batch before it brings the batch, or its inputs, into another order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.edits.mispaired import Mispaired
+from scram_plugin.heuristics.edits.mispaired import PAIR, Mispaired
 from scram_plugin.heuristics.edits.program import Code, Piece, program
 from scram_plugin.heuristics.edits.source import SourceFile, names_in
 from scram_plugin.heuristics.edits.target_names import LABELS, NOT_LABELS
@@ -19,8 +19,43 @@ REORDERS = ("sorted", "sort", "shuffle", "sample", "permutation")  # source: Pyt
 def labels_before_an_order(facts: Mapping[str, Any]) -> Mispaired | None:
     """The first function that does so, and returns both; None without one."""
     known = program(facts)
-    found = (one for place in known.nodes(ast.FunctionDef) for one in _in_function(known, place.source, place.node))
-    return next(found, None)
+    for source, function in known.nodes(ast.FunctionDef):
+        found = (*_in_function(known, source, function), *_sorted_alone(known, source, function))
+        if found:
+            return found[0]
+    return None
+
+
+def _sorted_alone(known: Code, source: SourceFile, function: ast.FunctionDef) -> Iterator[Mispaired]:
+    """``lengths, order = lengths.sort()`` and ``x = x[order]``, without the labels, though both are returned."""
+    for at, statement in enumerate(function.body):
+        order, before, after = _order(known, source, statement), function.body[:at], function.body[at + 1 :]
+        ended = after[-1] if after and isinstance(after[-1], ast.Return) and after[-1].value is not None else None
+        if not order or ended is None or order in names_in(ended):
+            continue  # with the order, who gets it can bring the others into it
+        made, given = {name for name, _ in _assigned(before)}, names_in(ended)
+        moved = {one for one in after if isinstance(one, ast.Assign) and isinstance(one.value, ast.Subscript)}
+        inputs = [source.of(one.targets[0]) for one in moved if source.of(one.value) == f"{source.of(one.targets[0])}[{order}]"]
+        used = {name for one in after[:-1] for name in names_in(one)}
+        for name in given:
+            if name in made - used and LABELS.search(name) and not NOT_LABELS.search(name):
+                beside = [one for one in inputs if one in given and not LABELS.search(one)]
+                if beside:
+                    said = f"In line {statement.lineno} a new order is made, `{beside[0]}` gets it, and `{name}` does not."
+                    yield Mispaired("orders", statement.lineno, beside[0], name, said)
+
+
+def _order(known: Code, source: SourceFile, statement: ast.stmt) -> str:
+    """The variable that gets the places of a sort, of PyTorch or NumPy; "" for others."""
+    call = statement.value if isinstance(statement, ast.Assign) else None
+    if not isinstance(statement, ast.Assign) or not isinstance(call, ast.Call):
+        return ""
+    target, called = statement.targets[0], known.called(Piece(source, call))
+    if called == "sort" and isinstance(target, ast.Tuple) and len(target.elts) == PAIR:
+        target = target.elts[1]
+    elif called != "argsort":
+        return ""
+    return target.id if isinstance(target, ast.Name) else ""
 
 
 def _in_function(known: Code, source: SourceFile, function: ast.FunctionDef) -> Iterator[Mispaired]:
