@@ -471,3 +471,22 @@ def test_the_loss_of_a_policy_that_rises_to_0(program, loss, told):
     source = {"file": "train.py", "line": 1, "statements": [], "files": [{"file": "train.py", "text": program}]}
     facts = {**FACTS, "loss": {"class": loss, "name": loss}, "source": source}
     assert bool(findings("divergence", {"loss": values}, {}, {"loss": values}, **facts)) == told
+
+
+@pytest.mark.parametrize(
+    ("program", "last", "told"),
+    [
+        ("labels = torch.zeros(logits.shape[0], dtype=torch.long)\n", 0.4, False),
+        ("labels = torch.zeros(logits.shape[0], dtype=torch.long)\n", 1e-4, True),  # nothing else is ever right
+        ("labels = data[:, -1]\n", 0.4, True),
+    ],
+)
+def test_labels_of_zeros_of_a_contrast(program, last, told):
+    """The first logit is that of the positive example."""
+    source = {"file": "train.py", "line": 1, "statements": [], "files": [{"file": "train.py", "text": program}]}
+    loss = {"class": "CrossEntropyLoss", "name": "CrossEntropyLoss", "mean": True}
+    values = {"loss": np.geomspace(4.8, last, 400)}
+    zeros = {f"y0/{which}": [0.0] * 400 for which in ("min", "max", "mean")}
+    batches = {**values, **zeros, "x0/mean": NOISE[:400]}
+    found = findings("label-range", values, measured(), batches, **{**FACTS, "loss": loss, "source": source})
+    assert bool(found) == told

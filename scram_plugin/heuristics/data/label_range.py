@@ -11,7 +11,7 @@ import numpy as np
 from scram_plugin import schema
 from scram_plugin.heuristics.data.labels_of_losses import DIFFERENCES, labels_that_do_not_fit, several_numbers
 from scram_plugin.heuristics.datasets import always_the_same, data_of
-from scram_plugin.heuristics.edits import Edit, change_compared, change_targets, set_loss
+from scram_plugin.heuristics.edits import Edit, change_compared, change_targets, names_zeros, set_loss
 from scram_plugin.heuristics.heuristic import TARGETS, Cause, Confidence, Finding, Heuristic, Inconclusive, NotChecked, absent
 from scram_plugin.heuristics.limits import BYTE, TENTH
 from scram_plugin.heuristics.measured import chooses_class, levels, shown_loss, sums, whole_of
@@ -72,6 +72,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     cause, edit, said, expected = judged
     if cause == "one-value" and always_the_same(run, "x0"):
         raise Inconclusive("the inputs are the same in every step, too: the program repeats one batch")
+    if cause == "one-value" and least == 0 and names_zeros(run.facts) and not _ruins(run, least):
+        raise Inconclusive("the program makes labels of zeros, as in contrastive learning: the first class is the right one")
     bad = _first_bad(cause, low, high, units)
     yield Finding(
         severity="warning" if cause == "class-numbers" or (cause == "one-value" and not _ruins(run, least)) else "error",

@@ -29,6 +29,7 @@ from scram_plugin.heuristics.edits.data import divide_pixels as divide_pixels
 from scram_plugin.heuristics.edits.data import guard_logarithm as guard_logarithm
 from scram_plugin.heuristics.edits.data import keep_finite_targets as keep_finite_targets
 from scram_plugin.heuristics.edits.data import names_batch_size as names_batch_size
+from scram_plugin.heuristics.edits.data import names_zeros as names_zeros
 from scram_plugin.heuristics.edits.data import normalize_features as normalize_features
 from scram_plugin.heuristics.edits.data import of_torch
 from scram_plugin.heuristics.edits.data import replace_missing_inputs as replace_missing_inputs

@@ -16,6 +16,7 @@ from scram_plugin.heuristics.edits.forward import scaled_in_forward
 from scram_plugin.heuristics.edits.model import made
 from scram_plugin.heuristics.edits.naming import library, written
 from scram_plugin.heuristics.edits.program import Change, Code, Piece, imported, program
+from scram_plugin.heuristics.edits.target_names import LABELS
 
 TINY = "1e-8"  # keeps the division by the spread of a constant column finite; source: Adam's epsilon, for the same purpose
 # what says that cells of a table may be missing, and what keeps the argument of a logarithm above 0
@@ -24,6 +25,7 @@ GUARDED = re.compile(r"\d *[+]|[+] *\w*(\d|eps)|clip|clamp|maximum|where", re.I)
 PIXELS = ("255", "255.0")  # by which those of a picture are divided; by definition
 # words in a line that say that what it divides is no picture
 MASKS = re.compile(r"mask|label|target|seg|\bgt|binar|batch|page|block", re.I)
+ZEROS = ("zeros", "zeros_like", "new_zeros")  # source: PyTorch, NumPy, Keras
 REWARDS = re.compile(r"reward|advantage|(^|_)adv(s|antages?)?$", re.I)  # by definition
 BATCH_SIZE = re.compile(r"((train|mini)_?)?(batch(_?size)?|bs)", re.I)  # the name of a batch size; by definition
 
@@ -57,6 +59,16 @@ def divide_pixels(facts: Mapping[str, Any]) -> Edit | None:
         and not MASKS.search(place.source.of(place.source.statement(place.node)))
     ]
     return known.edit(found) if len(found) == 1 else None
+
+
+def names_zeros(facts: Mapping[str, Any]) -> bool:
+    """Whether the program calls an array of zeros labels: ``labels = torch.zeros(len(logits), dtype=torch.long)``."""
+    known = program(facts)
+    for place in known.nodes(ast.Assign):
+        zeros = [n for n in ast.walk(place.node.value) if known.called(Piece(place.source, n)) in ZEROS]
+        if zeros and LABELS.search(place.source.of(place.node.targets[0])):
+            return True
+    return False
 
 
 def speaks_of_rewards(facts: Mapping[str, Any]) -> bool:
