@@ -48,9 +48,9 @@ OPTIONS = (
         CALIBRATED,
     ),
 )
-WEAKER = 0.09  # of a strong factor: 0.01, in float32, is what a penalty gets without a number; source: Keras
+WEAKER = 0.09  # of a strong factor: 0.01 is what a penalty gets without a number; default of Keras
 GONE = 0.05  # share of the first norm: hardly anything is left of the weights; by definition
-LEARNED = 0.7  # of the first loss, where that of guessing is not known; by bench-strangers
+REACHED = 0.7  # of the first loss, where that of guessing is not known; by bench-strangers
 HALF = 0.5  # of the penalised weights must shrink: embeddings that are biases stay; by definition
 COUPLED = 10.0  # times stronger is a penalty whose slope Adam divides by that of the loss (Loshchilov & Hutter, 2019)
 
@@ -80,7 +80,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     left = {path: share for path in paths if math.isfinite(share := _left(norms.get(path)))}
     if not left:
         return
-    half = float(np.quantile(list(left.values()), HALF, method="lower"))
+    # a usual factor must leave nothing of all weights
+    half = float(np.quantile(list(left.values()), 1.0 if shrunk == GONE else HALF, method="lower"))
     if half > shrunk:
         what = "lowest norm of the penalised weights, as a share of the first one (median)"
         run.measured(what, half, below=shrunk, percent=True)
@@ -117,9 +118,9 @@ def _learned(run: TrainingRun) -> bool:
         return False
     first, late = levels(loss.finite.values, TENTH)
     variance = variance_of_targets(run)
-    if variance is not None and late < LEARNED * variance:
+    if variance is not None and late < REACHED * variance:
         return True
-    return guess.is_beaten_by(late) if guess is not None else late < LEARNED * first
+    return guess.is_beaten_by(late) if guess is not None else late < REACHED * first
 
 
 def _left(norm: Curve | None) -> float:
