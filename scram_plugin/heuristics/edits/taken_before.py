@@ -34,7 +34,7 @@ def _sorted_alone(known: Code, source: SourceFile, function: ast.FunctionDef) ->
         if not order or ended is None or order in names_in(ended):
             continue  # with the order, who gets it can bring the others into it
         made, given = {name for name, _ in _assigned(before)}, names_in(ended)
-        moved = {one for one in after if isinstance(one, ast.Assign) and isinstance(one.value, ast.Subscript)}
+        moved = [one for one in after if isinstance(one, ast.Assign) and isinstance(one.value, ast.Subscript)]
         inputs = [source.of(one.targets[0]) for one in moved if source.of(one.value) == f"{source.of(one.targets[0])}[{order}]"]
         used = {name for one in after[:-1] for name in names_in(one)}
         for name in given:

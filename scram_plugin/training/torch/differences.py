@@ -139,15 +139,21 @@ def _all_pairs(given: list[int], made: list[int]) -> bool:
 def exceeded(losses: Sequence[Loss], outputs: Any) -> list[dict[str, Any]]:
     """For each difference whose predictions come out of an activation: its name, and the smallest and the largest target.
 
-    A target of a normal distribution may lie beyond a mean that is bounded: there the quartiles count.
+    A target of a normal distribution may lie beyond a mean that is bounded: there the quartiles count. Of outputs for several
+    actions, those of one action each may be compared.
     """
     found = []
+    made_by = {through(t.grad_fn) for t in leaves(outputs) if isinstance(t, torch.Tensor)}
     for loss in losses:
         if loss.name not in (*DISTANCES, LIKELIHOOD) or loss.target is None or not loss.target.numel():
             continue
-        if not loss.of_outputs and not _is_shaped_as(loss.prediction, outputs):
-            continue  # features of a layer in between
         at = through(_predictions(loss))
+        if at is not None and operation(at) == "Gather":
+            at = through(next(iter(before(at)), None))
+            if at not in made_by:
+                continue
+        elif not loss.of_outputs and not _is_shaped_as(loss.prediction, outputs):
+            continue  # features of a layer in between
         name = ACTIVATIONS.get(operation(at)) if at is not None else None
         if name is not None and _is_usual(at) and (len(losses) == 1 or name in BOUNDED):  # others may be of features
             values = loss.target.float().flatten()

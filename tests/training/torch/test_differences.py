@@ -73,6 +73,15 @@ def test_the_targets_of_predictions_out_of_an_activation(activate, name):
         assert all(entry["least"] == pytest.approx(float(Y.min()), abs=1e-5) for entry in found)
 
 
+@pytest.mark.parametrize(("activate", "name"), [(torch.relu, "relu"), (lambda p: p, None)])
+def test_the_values_of_actions_that_were_chosen(activate, name):
+    values = activate(torch.randn(8, 4, requires_grad=True) * 1.0)
+    chosen = values.gather(1, torch.arange(8).remainder(4).unsqueeze(1))
+    losses = loss_of(F.smooth_l1_loss(chosen, Y.unsqueeze(1)))
+    assert [entry["activation"] for entry in exceeded(losses, values)] == ([name] if name else [])
+    assert exceeded(losses, torch.randn(8, 4)) == [], "of other outputs"
+
+
 @pytest.mark.parametrize(
     ("activate", "told"),
     [
