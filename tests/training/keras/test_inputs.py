@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from scipy.sparse import csr_matrix
 
 import scram_plugin
 from scram_plugin import SCRAM
@@ -85,6 +86,13 @@ def test_examples_that_are_all_one_and_the_same(given, told, tmp_path):
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((4,)), layers.Dense(8, "relu"), layers.Dense(1)])
     assert (("constant-inputs", "alike") in found(tmp_path, model, given, TARGETS)) == told
+
+
+def test_sparse_matrices_are_trained_on_and_recorded(tmp_path):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(8, "relu"), layers.Dense(1)])
+    found(tmp_path, model, csr_matrix(np.maximum(NUMBERS, 0)), TARGETS, epochs=2)
+    assert len(scram_plugin.read(tmp_path)["scram"]["scram/batches/loss"]) == 40
 
 
 @pytest.mark.parametrize("bias", [True, False])
