@@ -104,7 +104,7 @@ def _given(fit: FrameType | None) -> Mapping[str, tuple[Any, Any]]:
 
 
 def _array(leaf: Any) -> Any | None:
-    """An array or eager tensor with at least one example; None for sparse data, and for those that must be iterated to be known."""
+    """An array or eager tensor with at least one example; None for sparse data, and for data that must be iterated."""
     shape = getattr(leaf, "shape", None)
     if shape is None or not hasattr(leaf, "__getitem__") or any(hasattr(leaf, name) for name in ("element_spec", "tocsr")):
         return None
