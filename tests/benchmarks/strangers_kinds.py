@@ -9,16 +9,10 @@ RATE = ("*/learning-rate", "unconventional-learning-rate/too-high", "update-rati
 LABELS = ("unpaired-targets", "no-learning/shuffled-apart", "no-learning/labels", "overfitting", "label-range")
 RIGHT: dict[str, tuple[str, ...]] = {
     # the loss and the outputs
-    # a loss of probabilities that gets what a ReLU gives wants a softmax in its place
-    "relu-on-logits": ("output-activation-mismatch/cut-logits", "output-activation-mismatch/missing-softmax"),
+    "relu-on-logits": ("output-activation-mismatch/cut-logits",),
     "softmax-twice": ("output-activation-mismatch/twice", "output-activation-mismatch/twice-layers"),
     "logits-as-probabilities": ("output-activation-mismatch/missing-softmax", "output-activation-mismatch/missing-sigmoid"),
-    "wrong-loss": (
-        "output-activation-mismatch",
-        "label-range",
-        "wrong-direction/sign",
-        "training-loop/swapped-triplet",
-    ),
+    "wrong-loss": ("output-activation-mismatch", "label-range", "wrong-direction/sign", "training-loop/swapped-triplet"),
     "bad-activation-last": ("output-activation-mismatch",),
     "softmax-wrong-axis": ("mixed-axes", "mixed-samples"),
     "batch-first": ("mixed-samples", "mixed-axes"),
@@ -101,7 +95,7 @@ RIGHT: dict[str, tuple[str, ...]] = {
     "nan-in-data": ("nonfinite-inputs", "nonfinite-loss/inputs", "nonfinite-loss/labels", "nonfinite-origin/data"),
     # the model
     "zero-weights": ("poor-initialization",),
-    "bad-scale": ("poor-initialization", "initial-loss/weights", "nonfinite-loss/weights"),
+    "bad-scale": ("poor-initialization", "initial-loss/weights"),
     "no-nonlinearity": ("missing-activation", "training-loop/unused-result"),
     "zero-second-derivative": ("training-loop/zero-derivative",),
     "dead-relu": ("dead-relu", "poor-initialization"),
