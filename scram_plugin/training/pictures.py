@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 EXAMPLES, SIDE = 32, 64  # that are looked at, and rows and columns of each
-COLOURS = 3  # channels of a picture
+AXES, COLOURS = 4, 3  # of pictures: examples, height, width and channels; and how many channels
 LEAST = 8  # rows and columns of a picture
 LONGEST = 2  # times its width is its height, or the reverse
 FARTHER = 0.6  # of the mean square by which neighbours differ: less means that these are the real neighbours; by definition
@@ -13,20 +15,29 @@ GROWS = 1.2  # times: values twice as far apart differ more in a picture, and do
 ALIKE = 1.3  # times: differences that should be the same, but for what was drawn; by definition
 
 
-def reshaped(x: np.ndarray, channels_first: bool) -> bool:
-    """Whether the channels lie as those of the other order do.
+def corner(x: Any, channels_first: bool) -> Any | None:
+    """The part of an array or tensor that is looked at; None where it has no pictures in colour.
 
-    `x`: pictures, shape (examples, channels, height, width), or with the channels last. In a picture, values next to each other
+    `x`: shape (examples, channels, height, width), or with the channels last.
+    """
+    if len(x.shape) != AXES or x.shape[1 if channels_first else -1] != COLOURS:
+        return None
+    height, width = x.shape[2:] if channels_first else x.shape[1:3]
+    if min(height, width) < LEAST or max(height, width) > LONGEST * min(height, width):
+        return None
+    return x[:EXAMPLES, :, :SIDE, :SIDE] if channels_first else x[:EXAMPLES, :SIDE, :SIDE]
+
+
+def reshaped(part: np.ndarray, channels_first: bool) -> bool:
+    """Whether the channels of pictures, as `corner` gives them, lie as those of the other order do.
+
+    In a picture, values next to each other
     in a row of one channel differ least. After a `reshape` of (height, width, channels) to (channels, height, width), those
     that are as many places apart as there are channels differ less than those next to each other. After the opposite `reshape`,
     values of two "channels" differ as little as neighbours do, and all pairs of channels alike.
     """
-    if x.ndim != 4 or x.shape[1 if channels_first else -1] != COLOURS or x.dtype.kind not in "fiu":
+    if part.dtype.kind not in "fiu":
         return False
-    height, width = x.shape[2:] if channels_first else x.shape[1:3]
-    if min(height, width) < LEAST or max(height, width) > LONGEST * min(height, width):
-        return False
-    part = x[:EXAMPLES, :, :SIDE, :SIDE] if channels_first else x[:EXAMPLES, :SIDE, :SIDE]
     values = part.astype(np.float64)
     if not np.isfinite(values).all():
         return False

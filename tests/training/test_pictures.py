@@ -3,9 +3,14 @@
 import numpy as np
 import pytest
 
-from scram_plugin.training.pictures import reshaped
+from scram_plugin.training import pictures
 
 RANDOM = np.random.default_rng(0)
+
+
+def reshaped(x, channels_first):
+    part = pictures.corner(x, channels_first)
+    return part is not None and pictures.reshaped(part, channels_first)
 
 
 def scenes(count=32, size=24, channels=3, noise=0.05):

@@ -69,10 +69,11 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if (rows := run.loop.get("alike")) and all(_never_changes(run, name) for name in names):
         called_once(run)
         said = f"The {rows:,} examples of the first batch have the same inputs and not the same targets."
-        yield _of_first_batch(run, "alike", "Constant inputs: all examples are one and the same", said)
-        return
-    if OF_INPUTS.search(loss_class(run)) and (rows := data_of(run, "training").get("alike")):
+    elif OF_INPUTS.search(loss_class(run)) and (rows := data_of(run, "training").get("alike")):
         said = f"{rows:,} examples of the data set, chosen at random, have the same inputs and not the same targets."
+    else:
+        said = ""
+    if said:
         yield _of_first_batch(run, "alike", "Constant inputs: all examples are one and the same", said)
         return
     for name in names:

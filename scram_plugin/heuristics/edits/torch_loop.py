@@ -110,21 +110,20 @@ def never_cleared(facts: Mapping[str, Any]) -> tuple[str, Edit | None] | None:
     """An optimizer that steps and whose gradients nothing clears, in a program that clears those of others; and the change
     that clears them before the backward pass of its step. None where it is not sure."""
     known = program(facts)
-    made = {
-        place.source.of(place.node.targets[0]): place
+    of = {
+        place.source.of(place.node.targets[0]): modules
         for place in known.nodes(ast.Assign)
-        if isinstance(place.node.value, ast.Call) and OF_PARAMETERS.search(place.text)
+        if isinstance(place.node.value, ast.Call) and (modules := set(OF_PARAMETERS.findall(place.text)))
     }
-    of = {name: {found[1] for found in OF_PARAMETERS.finditer(place.text)} for name, place in made.items()}
     clears = {
         call.source.of(call.node.func.value) for call in known.calls("zero_grad") if isinstance(call.node.func, ast.Attribute)
     }
-    modules = set().union(*of.values())
-    if not clears or len(of) < 2 or clears - of.keys() - modules or any(".grad = None" in s.text for s in known.sources):
+    others = clears - of.keys() - set().union(*of.values())
+    if not clears or len(of) < 2 or others or any(".grad = None" in source.text for source in known.sources):
         return None
     for step in _steps(known):
         owner, source = step.source.of(step.node.func.value), step.source
-        if owner not in of or owner in clears or of[owner] & clears or not of[owner]:
+        if owner not in of or owner in clears or of[owner] & clears:
             continue
         statement = source.statement(step.node)
         block = getattr(source.parent(statement), "body", [])

@@ -62,9 +62,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     present = known_layers(run) if decay else layers(run)
     factors = [(layer, max(_factor(run, layer), in_loss)) for layer in present]
     found = [(layer, factor) for layer, factor in factors if factor * coupled >= options["strong"]]
-    decay_counts, shrunk = decay * coupled >= options["strong"], options["shrunk"]
-    if not found and not decay_counts and not _learned(run):  # a weaker one is too strong where nothing is left of the weights
-        least, shrunk = WEAKER * options["strong"], GONE
+    decay_counts = decay * coupled >= options["strong"]
+    weaker = not found and not decay_counts and not _learned(run)  # too strong where nothing is left of the weights
+    if weaker:
+        least = WEAKER * options["strong"]
         usual = [(layer, factor) for layer, factor in factors if factor * coupled >= least]
         norms = columns(run, "weight", "norm") if usual else {}
         found = [(layer, factor) for layer, factor in usual if _left(norms.get(kernel_of(run, layer))) <= GONE]
@@ -81,10 +82,11 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if not left:
         return
     # a usual factor must leave nothing of all weights
-    half = float(np.quantile(list(left.values()), 1.0 if shrunk == GONE else HALF, method="lower"))
-    if half > shrunk:
-        what = "lowest norm of the penalised weights, as a share of the first one (median)"
-        run.measured(what, half, below=shrunk, percent=True)
+    share, limit = (1.0, GONE) if weaker else (HALF, options["shrunk"])
+    reached = float(np.quantile(list(left.values()), share, method="lower"))
+    if reached > limit:
+        what = f"lowest norm of the penalised weights, as a share of the first one ({'largest' if weaker else 'median'})"
+        run.measured(what, reached, below=limit, percent=True)
         return
     smallest = min(left, key=lambda path: left[path])
     name, factor = max(((layer.name, factor) for layer, factor in found), key=lambda e: e[1], default=("all parameters", decay))

@@ -17,7 +17,6 @@ from scram_plugin.training.leaks import EXAMPLES, leak
 from scram_plugin.training.structures import leaves
 
 MOST_BYTES = 1 << 30  # the classes of larger targets are not counted
-IMAGES = 4  # axes of pictures
 FEWEST_ALIKE = 4  # examples with the same inputs; by definition
 PARTS, PART = 8, 64  # number of parts of the validation data that are measured, spread evenly, and examples in each
 
@@ -47,10 +46,9 @@ def _leak(x: Any, y: Any) -> dict[str, Any]:
 
 
 def _reshaped(x: Any) -> dict[str, Any]:
-    last = keras.config.image_data_format() == "channels_last"
-    if len(x.shape) != IMAGES or x.shape[-1 if last else 1] != pictures.COLOURS:
-        return {}
-    return {"reshaped": True} if pictures.reshaped(np.asarray(x[: pictures.EXAMPLES]), not last) else {}
+    first = keras.config.image_data_format() == "channels_first"
+    part = pictures.corner(x, first)
+    return {"reshaped": True} if part is not None and pictures.reshaped(np.asarray(part), first) else {}
 
 
 def _alike(x: Any, y: Any) -> dict[str, Any]:

@@ -116,7 +116,7 @@ def targets(losses: list[Loss], x: statistics.Tensors) -> statistics.Tensors:
     return [(f"y{i}", target) for i, target in enumerate(y)]
 
 
-def _is_plain(tensor: torch.Tensor) -> bool:
+def is_plain(tensor: torch.Tensor) -> bool:
     """Whether a tensor can be cut and compared as an array."""
     return tensor.layout == torch.strided and not tensor.is_nested
 
@@ -124,7 +124,7 @@ def _is_plain(tensor: torch.Tensor) -> bool:
 def alike(x: statistics.Tensors, target: torch.Tensor | None) -> int:
     """How many examples a batch has, if all of them have the same inputs and not the same target; or 0."""
     given = [tensor for _, tensor in x if tensor.dim()]
-    if target is None or not target.dim() or not given or not all(map(_is_plain, (target, *given))):
+    if target is None or not target.dim() or not given or not all(map(is_plain, (target, *given))):
         return 0
     rows = len(target)
     if rows < FEWEST_ALIKE or any(len(t) != rows for t in given):

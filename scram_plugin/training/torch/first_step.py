@@ -26,8 +26,6 @@ from scram_plugin.training.torch import (
 from scram_plugin.training.torch.graph import Calls, Loss
 from scram_plugin.training.torch.statistics import Tensors
 
-IMAGES = 4  # axes of a batch of pictures
-
 
 class FirstStep:
     """What it finds are facts, see `logs/facts.py`; empty where there is nothing to tell."""
@@ -164,12 +162,11 @@ def _leak(x: Tensors, target: torch.Tensor | None) -> list[int]:
 
 def _reshaped(x: Tensors) -> list[dict[str, Any]]:
     """Pictures whose channels lie as if they were the last axis."""
-    given = [t for _, t in x if t.dim() == IMAGES and t.layout == torch.strided and not t.requires_grad and not t.is_nested]
-    corners = [
-        (t, t[: pictures.EXAMPLES, :, : pictures.SIDE, : pictures.SIDE]) for t in given if t.shape[1] == pictures.COLOURS
-    ]
-    found = [t for t, corner in corners if pictures.reshaped(corner.float().cpu().numpy(), True)]
-    return [{"operation": "pixels", "from": list(t.shape), "to": list(t.shape)} for t in found[:1]]
+    for _, t in x:
+        part = pictures.corner(t, True) if data_facts.is_plain(t) and not t.requires_grad else None
+        if part is not None and pictures.reshaped(part.float().cpu().numpy(), True):
+            return [{"operation": "pixels", "from": list(t.shape), "to": list(t.shape)}]
+    return []
 
 
 def _numbers(tensor: torch.Tensor) -> bool:

@@ -33,7 +33,7 @@ from scram_plugin.training.torch.guard import Guard
 from scram_plugin.training.torch.hooks import Hooks
 from scram_plugin.training.torch.in_depth import InDepth
 from scram_plugin.training.torch.likelihoods import by_hand
-from scram_plugin.training.torch.memory import Once, version
+from scram_plugin.training.torch.memory import version
 from scram_plugin.training.torch.model_facts import precision
 from scram_plugin.training.torch.order import Order
 from scram_plugin.training.torch.origin import data_flow, flawed_weights
@@ -70,9 +70,9 @@ class Recorder:
         self._guard = Guard(owner, self._pace, self._apart, self._layer_hooks.close)
         self.depth = InDepth(self.inner, parameters, optimizers)
         self.order, self.evaluations = Order(self.inner, optimizers), Evaluations()
-        self.rows, self._at_once = Rows(self.depth.probe), Once(at_once)
-        self.batch = 0  # steps so far
-        self._cpu, self._optimizers = all(p.device.type == "cpu" for p in parameters), optimizers
+        self.rows, self.batch = Rows(self.depth.probe), 0  # steps so far
+        self._cpu = all(p.device.type == "cpu" for p in parameters)
+        self._optimizers = optimizers
         self._calls: Calls | None = None
         self._flow: Flow | None = None  # of a compiled model, from a second forward pass
         self.first, self.precision = FirstStep(), ""  # both of the first step
@@ -179,7 +179,7 @@ class Recorder:
         self._measuring, self._x = self._pace.measuring, x
         self.evaluations.trained(x)
         self._versions = [version(t) for _, t in self._x]
-        self._values = {} if self.rows.hold else self._at_once(self._x)
+        self._values = self.rows.before(self._x)
         if self._measuring:
             self.depth.begin(self._x)
         if not self._told:
@@ -250,7 +250,7 @@ class Recorder:
         if self.compiled or self._measuring or not self._parts.has(loss):
             return False
         self._inputs, self._outputs, self._x, self._versions, self._called, self._reached = ((), {}), None, [], [], 1, True
-        self._values = {} if self.rows.hold else self._at_once(self._x)
+        self._values = self.rows.before(self._x)
         return True
 
     def _tell(self, losses: list[Loss], loss: torch.Tensor | None = None) -> None:

@@ -16,7 +16,7 @@ import torch
 
 from scram_plugin.schema import column
 from scram_plugin.training.torch.agreement import agreement
-from scram_plugin.training.torch.memory import version
+from scram_plugin.training.torch.memory import Once, version
 from scram_plugin.training.torch.statistics import Tensors
 
 Number: TypeAlias = torch.Tensor | float  # a loss; outside the CPU it stays a tensor, so that nothing waits for the device
@@ -57,6 +57,7 @@ class Rows:
         self._begin = 0  # the number of the first step that is not written
         # tensors of the first steps, and their statistics; None once it is known whether tensors are reused
         self._first: list[tuple[Tensors, dict[str, torch.Tensor]]] | None = []
+        self._once = Once(at_once)
 
     def __len__(self) -> int:
         return len(self._times)
@@ -65,6 +66,10 @@ class Rows:
         """Add consecutive steps: when they ended (seconds since 1970), and their losses."""
         self._times += times
         self._losses += losses
+
+    def before(self, tensors: Tensors) -> dict[str, torch.Tensor]:
+        """Statistics of the inputs of a step that begins; empty where the tensors are held, and summed up later."""
+        return {} if self.hold else self._once(tensors)
 
     def detail(self, tensors: Tensors, versions: list[int], known: dict[str, torch.Tensor]) -> None:
         """Add the tensors of the step that was added last, with their versions at the time of their use.
