@@ -149,6 +149,12 @@ _LOOP = {
     "parts": [{"how": text, "shape": [size], "factor": number, "elementwise": flag, "each": [size]}],
     "pairs": {"output": [size], "compared": [size]},
     "exceeded": [{"activation": text, "least": number, "most": number}],
+    "adversary": {
+        **dict.fromkeys(("made", "real", "own"), number),
+        "attached": flag,
+        "steps": count,
+        "range": {"activation": text, "least": number, "most": number},
+    },
     "sequence": {"shift": count, "future": flag, "values": flag},
     "schedule": {"class": text, "calls": count, "length": count, "base": number, "rate": number},
 }

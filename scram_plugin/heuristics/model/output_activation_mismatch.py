@@ -39,6 +39,7 @@ OF_LOGARITHMS = ("kl_div", "NLLLoss")  # losses that take logarithms of probabil
 PROBABLE = ("softmax", "sigmoid")
 # they give no large negative, or no large numbers at all
 CUTTING = ("relu", "relu6", "tanh", "softsign", "gelu", "silu", "swish", "elu", "softplus")
+IN_GRAPH = ("twice", "exceeded", "cut", "adversary")  # facts of a loop that the graph tells
 ONE_SIDED = ("sigmoid", "softmax", "relu", "relu6")  # they give nothing below 0
 
 
@@ -82,7 +83,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     # in a loop of the user's own, the step may compute more behind the model
     if (found := _mismatched(known) or (_by_values(run) if without_loader(run) else None)) is not None:
         yield found
-    elif any(run.loop.get(fact) for fact in ("twice", "exceeded", "cut")) and (found := _in_graph(run, known)) is not None:
+    elif any(run.loop.get(fact) for fact in IN_GRAPH) and (found := _in_graph(run, known)) is not None:
         yield found  # by operations that belong to no layer, or by a layer that is used in several places
     elif isinstance(known.units, int):
         what = "outputs of {layer} with {activation_name}, for {loss}".format(**_evidence(known))
@@ -137,14 +138,16 @@ def _in_graph(run: TrainingRun, known: Output | None = None) -> Finding | None:
         taken = "is taken of" if name.startswith("log") else "gets"
         said = f"In the graph of the first step {name} {taken} the numbers of a linear layer, without {wanted}."
         return _finding(run, cause, "error", evidence, None, said)
-    for part in loop.get("exceeded") or []:
+    of_generator = (loop.get("adversary") or {}).get("range") or {}
+    for part in [*(loop.get("exceeded") or []), of_generator]:
         activation, least, most = (part.get(which) for which in ("activation", "least", "most"))
         if activation in RANGES and least is not None and most is not None and beyond(activation, least, most):
             low, high = RANGES[activation]
             named = {"activation": activation, "activation_name": activation}
             bounds = {"low": number(low), "high": number(high), "least": number(least), "most": number(most)}
             evidence = {**seen, **named, **bounds}
-            said = f"In the first step the targets range from {number(least)} to {number(most)}."
+            what = "data that the other network takes for real" if part is of_generator else "targets"
+            said = f"In the first step the {what} range from {number(least)} to {number(most)}."
             return _finding(run, "range", "error", evidence, None, said)
     if (layer := never_active(run)) is not None:
         named = {"layer": layer.name, "activation": layer.activation, "activation_name": layer.activation}

@@ -54,6 +54,7 @@ TITLES = {
     "cleared": "The gradients are cleared before the optimizer uses them",
     "broadcast-metric": "A metric compares every output with every target",
     "mixed-losses": "The loss of another network trains this one, too",
+    "same-goal": "The generator is trained to be told apart from real data",
     "undivided": "The gradients of many batches are added up, not averaged",
     "seldom": "The optimizer takes no step for most of the batches",
     "divided": "The loss is divided as for several batches, and each batch has a step",
@@ -142,6 +143,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     yield from _lines(run, curve)
     for part in (
         _steps(loop),
+        _opposed(loop),
         _accumulation(loop),
         _modes(run, loop),
         _metrics(loop),
@@ -195,6 +197,24 @@ def _steps(loop: Loop) -> Found:
         )
     if changed >= OFTEN and changed > MOSTLY * looked:
         yield "clip-after-step", f"In {changed:,} of {looked:,} steps the gradients changed after `optimizer.step()`."
+
+
+def _opposed(loop: Loop) -> Found:
+    """What the losses of a discriminator and a generator ask for."""
+    against = loop.get("adversary") or {}
+    generated, real, own = (against.get(which) for which in ("made", "real", "own"))
+    if against.get("attached") and "own" not in against and against.get("steps", 0) >= OFTEN:
+        yield (
+            "mixed-losses",
+            "The generated examples of the other network's loss are not detached, and no other loss reached the network that "
+            "made them.",
+        )
+    elif generated is not None and real is not None and own == generated != real:
+        yield (
+            "same-goal",
+            f"Both losses compare the outputs for generated examples with {number(generated)}, and those for real ones with "
+            f"{number(real)}.",
+        )
 
 
 def _accumulation(loop: Loop) -> Found:

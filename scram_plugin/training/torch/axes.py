@@ -32,15 +32,20 @@ REDUCED = {1: "mean", 2: "sum"}  # as the node of a loss stores it
 
 def nodes(loss: torch.Tensor, most: int = MOST_NODES) -> Iterator[Any]:
     """The nodes of the graph of a loss, the nearest first."""
-    waiting, seen = [loss.grad_fn], set[Any]()
+    return behind(loss.grad_fn, most)
+
+
+def behind(node: Any, most: int = MOST_NODES) -> Iterator[Any]:
+    """A node and those whose results it depends on, the nearest first."""
+    waiting, seen = [node], set[Any]()
     while waiting and len(seen) < most:
         following = []
-        for node in waiting:
-            if node is None or node in seen or len(seen) >= most:
+        for one in waiting:
+            if one is None or one in seen or len(seen) >= most:
                 continue
-            seen.add(node)
-            yield node
-            following += before(node)
+            seen.add(one)
+            yield one
+            following += before(one)
         waiting = following
 
 

@@ -20,6 +20,7 @@ SUBTRACTIONS = ("Sub", "Rsub")
 COMBINING = (*SUBTRACTIONS, "Add", "Mul", "Div", "BinaryCrossEntropyWithLogits", "BinaryCrossEntropy", "Expand")
 FOR_CLASSES, MOST_CLASSES = 24, 50  # targets that are needed, and classes at most
 EVEN, UNEVEN = 2.0, 4.0  # times the mean number of examples of a class: the most common one at most; the rarest, as a divisor
+AS_COLUMN = ("Unsqueeze", "View", "UnsafeView", "ReshapeAlias", "T", "Transpose", "Permute")
 LINEAR = ("Addmm", "Linear", "Mm", "Bmm", "Convolution", "ConvolutionOverrideable")
 OF_PROBABILITIES = ("Clamp", "ClampMax", "Gather", "Index", "Rsub")  # what a program does with probabilities before a logarithm
 NODES = 200  # between the loss and the outputs, that are looked at
@@ -118,7 +119,7 @@ def repeated(loss: torch.Tensor, outputs: Any) -> dict[str, list[int]]:
         # examples that are compared with each other depend on parameters on both sides
         single = _one_before(node) if made and operation(node) in COMBINING else None
         after, sizes = (sizes_of_result(at) if single is not None else None for at in (node, single))
-        if after and sizes and _repeats(sizes, after, len(made[0])):
+        if after and sizes and (_repeats(sizes, after, len(made[0])) or _is_compared_with_all(node, single, sizes, after)):
             return {"output": sizes, "compared": after}
         if node not in ends:
             waiting.extend(before(node))
@@ -129,6 +130,13 @@ def _repeats(given: list[int], made: list[int], examples: int) -> bool:
     """Whether each of so many predictions of several numbers was combined with all of them."""
     rows = len(made) > SQUARED and made[0] == made[1] == examples > 1
     return rows and given in (made[1:], [made[0], 1, *made[2:]])
+
+
+def _is_compared_with_all(node: Any, prediction: Any, given: list[int], made: list[int]) -> bool:
+    """Whether one number for each example was subtracted from the targets of all, and not made a column or a row for it, as
+    one does who wants all pairs."""
+    meant = len(given) > 1 and operation(prediction) in AS_COLUMN
+    return operation(node) in SUBTRACTIONS and not meant and len(made) == SQUARED and _all_pairs(given, made)
 
 
 def _all_pairs(given: list[int], made: list[int]) -> bool:
@@ -155,7 +163,7 @@ def exceeded(losses: Sequence[Loss], outputs: Any) -> list[dict[str, Any]]:
         elif not loss.of_outputs and not _is_shaped_as(loss.prediction, outputs):
             continue  # features of a layer in between
         name = ACTIVATIONS.get(operation(at)) if at is not None else None
-        if name is not None and _is_usual(at) and (len(losses) == 1 or name in BOUNDED):  # others may be of features
+        if name is not None and is_usual(at) and (len(losses) == 1 or name in BOUNDED):  # others may be of features
             values = loss.target.float().flatten()
             ends = torch.aminmax(values)
             if loss.name == LIKELIHOOD:
@@ -171,7 +179,7 @@ def _is_shaped_as(prediction: torch.Tensor | None, outputs: Any) -> bool:
     return prediction is not None and prediction.dim() > 0 and prediction.shape[1:] in shapes
 
 
-def _is_usual(activation: Any) -> bool:
+def is_usual(activation: Any) -> bool:
     """Whether an activation has the range of its name: a hard tanh may have any bounds, and an ELU, as SELU is, another one."""
     usual = {"_saved_alpha": 1.0, "_saved_min_val": 0.0, "_saved_max_val": 6.0}
     if operation(activation) == "Threshold":  # that of a softplus says where it counts as linear

@@ -18,6 +18,7 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch import patches
+from scram_plugin.training.torch.adversary import Adversary
 from scram_plugin.training.torch.axes import factor, nodes
 from scram_plugin.training.torch.derivatives import Derivatives
 from scram_plugin.training.torch.examples import Examples
@@ -80,7 +81,7 @@ class Order:
         self._examples = Examples()
         self._evaluated_at: list[int] = []  # steps that were over when an evaluation began
         self.unstepped = False
-        self._schedule, self.derivatives = Schedule(optimizers), Derivatives()
+        self._schedule, self.derivatives, self.adversary = Schedule(optimizers), Derivatives(), Adversary()
         self._means: dict[str, torch.Tensor] = {}  # running means of frozen normalisations at the first step
 
     # ---- events, in the order of a step
@@ -99,6 +100,8 @@ class Order:
 
     def made(self, outputs: Sequence[torch.Tensor], calls: int) -> None:
         """The outputs of the first of `calls` in a step: parts of the graph of the loss, and of all that is made of it."""
+        if not self.mixed.alone:
+            self.adversary.made(outputs)
         if outputs and outputs[0].grad_fn is not None and calls == 1:
             self._made += 1
             if self._made <= LATER_SIZE:
@@ -114,9 +117,13 @@ class Order:
         if len(self._evaluated) < MOST_ALIVE:
             self._evaluated.append(_watched(first))
 
+    def begins(self, loss: torch.Tensor) -> bool:
+        """A backward pass begins, perhaps of another network. Returns whether the loss has a graph: otherwise it fails."""
+        if not self.mixed.alone:
+            self.adversary.look(loss)
+        return loss.grad_fn is not None
+
     def before_backward(self, loss: torch.Tensor) -> None:
-        if loss.grad_fn is None:
-            return
         self.mixed.backward(self._forwards, loss)
         if not self._steps:
             self._factor = factor(loss)
@@ -171,6 +178,7 @@ class Order:
         if self._steps == FIRST_SIZE:  # a scheduler is called by then, and the function that has it runs
             self._schedule.look()
         self.derivatives.stepped()
+        self.adversary.stepped()
         # once may be another model's backward pass through this one, unless the loss is divided as for all passes of the step
         divided = self._since > 1 and abs(self._factor * self._since - 1) < ROUNDED
         self._cleared += self.mixed.alone and (self._wiped > 1 or (self._wiped == 1 and divided))
@@ -292,6 +300,7 @@ class Order:
             "schedule": self._schedule.facts(),
             **self.derivatives.facts(),
             **self._examples.facts(),
+            **self.adversary.facts(),
         }
 
 

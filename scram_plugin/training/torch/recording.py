@@ -180,17 +180,17 @@ class Recorder:
         self.evaluations.trained(x)
         self._versions = [version(t) for _, t in self._x]
         self._values = self.rows.before(self._x)
-        if self._measuring:
+        if looked := self._measuring and not self._losses:  # of accumulated batches the first one
             self.depth.begin(self._x)
         if not self._told:
             self.precision = precision(self.inner)  # here, since an autocast ends before the backward pass
         self._layer_hooks.close()
-        if self.compiled and (self._measuring or not self._told):
+        if self.compiled and (looked or not self._told):
             self._second_pass()  # its own layers cannot have hooks
         if not self.compiled and not self._told:
             calls = self._calls = Calls()
             self._layer_hooks.enter_context(hooked(self.inner, self._guard(calls.begin), self._guard(calls.end)))
-        elif not self.compiled and self._measuring:
+        elif not self.compiled and looked:
             self._layer_hooks.enter_context(hooked(self.inner, None, self._guard(self.depth.look)))
 
     def _second_pass(self) -> None:
@@ -227,7 +227,7 @@ class Recorder:
         self._layer_hooks.close()
         self._loss, one = None, tensors if isinstance(tensors, torch.Tensor) else next(iter(tensors), None)
         loss = one if isinstance(one, torch.Tensor) and one.numel() == 1 else None
-        if loss is None or (self._inputs is None and not self._through_methods(loss)):
+        if loss is None or not self.order.begins(loss) or (self._inputs is None and not self._through_methods(loss)):
             return
         self.order.before_backward(loss)
         self._seen = self._seen if self.order.used else loss_of(loss) or by_hand(loss, self._outputs)

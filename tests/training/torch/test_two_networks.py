@@ -100,3 +100,70 @@ def test_a_generator_that_accumulates(tmp_path):
                 ours.step()
                 ours.zero_grad()
     assert watch.facts["loop"].get("mixed", 0) == 0
+
+
+def opposed(log_dir, last=None, asked=1.0, units=1.0, generator_first=False, conditional=False, detach="theirs"):
+    """What is told of a generator whose outputs come from `last`, whose loss compares with `asked`, and which makes data of
+    some `units`. `detach`: what is detached, in the discriminator's loss ("theirs") or in the generator's own ("ours")."""
+    torch.manual_seed(0)
+    generator = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 6), *([last] if last is not None else []))
+    discriminator = nn.Sequential(nn.Linear(8 if conditional else 6, 16), nn.LeakyReLU(0.2), nn.Linear(16, 1))
+    labels = nn.Embedding(3, 2)
+    ours = torch.optim.Adam(generator.parameters(), 1e-3)
+    theirs = torch.optim.Adam([*discriminator.parameters(), *labels.parameters()], 1e-3)
+    real, one, zero = units * (2 * torch.rand(32, 6) - 1), torch.ones(32, 1), torch.zeros(32, 1)
+    loss = F.binary_cross_entropy_with_logits
+
+    def judged(data):
+        return discriminator(torch.cat([data, labels(torch.arange(32) % 3)], 1) if conditional else data)
+
+    def step(fake):
+        ours.zero_grad()
+        loss(judged(fake.detach() if detach == "ours" else fake), torch.full((32, 1), asked)).backward()
+        ours.step()
+
+    with scram_plugin.watch(generator, ours, log_dir=log_dir, print_findings=False) as watch:
+        for _ in range(STEPS):
+            fake = generator(torch.randn(32, 4))
+            if generator_first:
+                step(fake)
+            theirs.zero_grad()
+            if detach == "ours":
+                ours.zero_grad()
+            (loss(judged(real), one) + loss(judged(fake.detach() if detach == "theirs" else fake), zero)).backward()
+            theirs.step()
+            if not generator_first and detach == "theirs":
+                step(fake)
+            elif detach == "ours":
+                loss(judged(fake.detach()), one).backward()
+                ours.step()
+    (review,) = scram_plugin.review(str(log_dir), cache=False)
+    told = [(f.heuristic, f.causes[0].id) for f in review.findings if f.severity != "info"]
+    return watch.facts["loop"]["adversary"], [one for one in told if one[0] in ("training-loop", "output-activation-mismatch")]
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+@pytest.mark.parametrize("generator_first", [False, True])
+@pytest.mark.parametrize(
+    ("last", "asked", "units", "told"),
+    [
+        (nn.Tanh(), 1.0, 1.0, []),
+        (None, 1.0, 40.0, []),
+        (nn.Sigmoid(), 1.0, 1.0, [("output-activation-mismatch", "range")]),
+        (nn.Tanh(), 1.0, 40.0, [("output-activation-mismatch", "range")]),
+        (nn.Tanh(), 0.0, 1.0, [("training-loop", "same-goal")]),
+    ],
+)
+def test_what_a_generator_is_trained_against(last, asked, units, told, generator_first, conditional, tmp_path):
+    facts, found = opposed(tmp_path, last, asked, units, generator_first, conditional)
+    assert (facts["made"], facts["real"], facts["own"], facts["attached"]) == (0.0, 1.0, asked, False)
+    assert facts["range"]["least"] >= -units
+    assert facts["range"]["most"] > 0.9 * units
+    assert found == told
+
+
+def test_the_wrong_one_of_two_losses_is_detached(tmp_path):
+    facts, found = opposed(tmp_path, nn.Tanh(), detach="ours")
+    assert facts["attached"]
+    assert "own" not in facts
+    assert found == [("training-loop", "mixed-losses")]
