@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ LEAST = 256  # examples that are seen before anything counts as known
 MOST_EVALUATED = 1 << 14  # of one evaluation, that are told apart
 EVALUATIONS = 2  # that are looked at
 SELDOM = 8  # batches of which one is looked at, once few examples are known: the data may become other ones
+LARGE = 1 << 16  # values of a batch
 LOOKED_AT = 1024  # numbers of an example, evenly spread: to look at all of a picture would take long
 
 
@@ -30,7 +32,7 @@ class Examples:
         self._now: set[int] = set()  # of the present evaluation
         self._evaluated: list[int] = []
         self._many = False
-        self._numbers = Once(_numbers)
+        self._once = Once(_numbers)
 
     def trained(self, x: Tensors) -> None:
         if self._now:
@@ -41,7 +43,7 @@ class Examples:
         if self._many or (known and self._batches % SELDOM):
             return
         plain = _plain(x)
-        found = self._numbers(plain)
+        found = self._number(plain)
         self._many = known and not self._seen.issuperset(found)  # a trial is over, or a pool grows
         self._shapes.add(_shape(plain))
         self._rows += len(found)
@@ -54,7 +56,11 @@ class Examples:
         """What has another shape is not counted: the beginnings of a text, while it is generated, are no examples."""
         if not self._many and self._rows and len(self._evaluated) < EVALUATIONS and len(self._now) < MOST_EVALUATED:
             plain = _plain(x)
-            self._now.update(self._numbers(plain) if _shape(plain) in self._shapes else ())
+            self._now.update(self._number(plain) if _shape(plain) in self._shapes else ())
+
+    def _number(self, plain: Tensors) -> list[int]:
+        """To find out that large ones are those of the last call takes less time than to read them."""
+        return (_numbers if sum(t.numel() for _, t in plain) <= LARGE else self._once)(plain)
 
     def facts(self) -> dict[str, Any]:
         """Of a training with few different examples, see `logs/facts.py`; empty for any other."""
@@ -73,11 +79,14 @@ def _numbers(plain: Tensors) -> list[int]:
     rows = [t for _, t in plain if len(t) == len(plain[0][1])]
     if not rows:
         return []
-    made = torch.zeros(len(rows[0]), dtype=torch.float64)
+    made: Any = 0.0
     for t in rows:
         flat = (torch.view_as_real(t) if t.is_complex() else t).reshape(len(t), -1)
         flat = flat[:, :: -(-flat.shape[1] // LOOKED_AT)].to(torch.float64)
-        made = 2 * made + (flat.nan_to_num() * _weights(flat.shape[1])).sum(dim=1)
+        weighed = flat.mv(_weights(flat.shape[1]))
+        if not math.isfinite(float(weighed.sum())):
+            weighed = flat.nan_to_num().mv(_weights(flat.shape[1]))
+        made = 2 * made + weighed
     return made.to(torch.float32).view(torch.int32).tolist()  # type: ignore[no-any-return]  # of rounding, nothing is left
 
 

@@ -15,6 +15,7 @@ from scram_plugin.training.torch.graph import LIKELIHOOD, Loss, along, before, o
 ROUNDED = 1e-4  # relative, of what is computed back from a difference in float32
 SUMMANDS = 48  # nodes between the loss and the squared differences, that are looked at
 DIVIDING = 4  # operations from a square to the division by the spread
+MIXING = "Logsumexp"  # the operation that adds up the densities of a mixture
 PAIR = 2  # exponent, or number of factors
 
 
@@ -43,12 +44,12 @@ def _is_trained(layer: Any) -> bool:
 
 
 def normal(loss: torch.Tensor, outputs: Any) -> list[Loss]:
-    """The likelihood that `loss` is a sum or mean of; empty if it is none.
+    """The likelihood that `loss` is a sum or mean of, under one normal distribution or a mixture of some; empty if it is none.
 
-    Only targets that a loader gave count: policies take the likelihood of what they have done, too. It is a `mean` if the loss
-    has no other terms, and adds nothing up.
+    Only targets that a loader gave count, or those of a mixture: policies take the likelihood of what they have done, too. It
+    is a `mean` if the loss has no other terms, and adds nothing up.
     """
-    waiting, seen, mean, found = [loss.grad_fn], 0, True, None
+    waiting, seen, mean, found, mixed = [loss.grad_fn], 0, True, None, False
     made = [t.grad_fn for t in leaves(outputs) if isinstance(t, torch.Tensor)]
     while waiting and seen < SUMMANDS:
         node, seen = waiting.pop(0), seen + 1
@@ -62,14 +63,25 @@ def normal(loss: torch.Tensor, outputs: Any) -> list[Loss]:
         if name in ("Add", "Sub", "Rsub", "Neg", "Mean", "Sum") or (name in ("Mul", "Div") and _by_number(node, following)):
             mean &= name != "Sum"
             waiting += following if not of_model else []
+        elif name == MIXING and not mixed:
+            waiting, mixed = [*waiting, *following], True
         else:
-            mean &= of_model or name == "Log"  # of the spread, or its logarithm itself
+            mean &= of_model or name in ("Log", "LogSoftmax")  # of the spread, or its logarithm itself; of the weights
     if found is None:
         return []
     power, difference, subtracted = found
     target, prediction = compared(difference, subtracted, outputs)
-    given = _of_loader(target)
+    given = _of_mixture(target) if mixed else _of_loader(target)
     return [] if given is None else [Loss(LIKELIHOOD, power, given, prediction, mean=mean)]
+
+
+def _of_mixture(target: torch.Tensor | None) -> torch.Tensor | None:
+    """Targets that were compared with the mean of each of several distributions; None where these differ."""
+    if target is None or target.dim() < PAIR or target.shape[-1] < PAIR:
+        return None
+    one = target[..., 0]
+    alike = torch.allclose(target, one.unsqueeze(-1).expand_as(target), rtol=ROUNDED, atol=ROUNDED * float(one.abs().max()))
+    return one if alike else None
 
 
 def _of_loader(target: torch.Tensor | None) -> torch.Tensor | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import inspect
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -11,6 +13,9 @@ from torch.optim import lr_scheduler
 
 # class -> the attribute that says after how many of its own steps it ends
 LENGTHS = {"CosineAnnealingLR": "T_max", "OneCycleLR": "total_steps", "LinearLR": "total_iters", "PolynomialLR": "total_iters"}
+
+
+KIND: Any = getattr(lr_scheduler, "LRScheduler", lr_scheduler._LRScheduler)
 
 
 class Schedule:
@@ -37,13 +42,12 @@ class Schedule:
         return {**found, **({"length": int(length)} if isinstance(length, int | float) else {})}
 
     def look(self) -> None:
-        """Search for the scheduler, once: that looks at all objects of the program."""
+        """Search for the scheduler, once: among the variables of the program, or else among all objects, which takes longer."""
         scheduled = any("initial_lr" in group for optimizer in self._optimizers for group in optimizer.param_groups)
         if not scheduled or self._searched:
             return
         self._searched = True
-        kind: Any = getattr(lr_scheduler, "LRScheduler", lr_scheduler._LRScheduler)
-        held = [thing for thing in gc.get_objects() if issubclass(type(thing), kind)]
+        held = _in_program() or [thing for thing in gc.get_objects() if issubclass(type(thing), KIND)]
         self._scheduler = found[0] if len(found := [one for one in held if self._is_of(one)]) == 1 else None
 
     def _is_of(self, scheduler: Any) -> bool:
@@ -52,3 +56,25 @@ class Schedule:
         except Exception:  # of another optimizer, which may be anything
             return False
         return any(groups is optimizer.param_groups for optimizer in self._optimizers)  # one may be wrapped, as by Accelerate
+
+
+def _in_program() -> list[Any]:
+    """The schedulers among the variables of the functions that run, the attributes of these, and the parts of both."""
+    found: dict[int, Any] = {}
+    frame = inspect.currentframe()
+    while frame is not None:
+        for value in list(frame.f_locals.values()):
+            held = [] if isinstance(value, type | ModuleType) else _attributes(value)
+            for one in (value, *held):
+                if issubclass(type(one), KIND):
+                    found |= {id(part): part for part in (one, *getattr(one, "_schedulers", ()))}
+        frame = frame.f_back
+    return list(found.values())
+
+
+def _attributes(thing: Any) -> list[Any]:
+    """The values of a thing's own attributes, without asking its class, which may do anything."""
+    try:
+        return list(object.__getattribute__(thing, "__dict__").values())
+    except (AttributeError, TypeError, RuntimeError):
+        return []

@@ -6,6 +6,7 @@ The columns are those of `training/keras/statistics.py`; `schema.py` explains th
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ Tensors = list[tuple[str, torch.Tensor]]
 
 MAX_TENSORS = 8  # so many inputs, targets and outputs each are measured, at most; further ones are left out
 MAX_VALUES = 1 << 16  # values of a layer's output that are measured, of the first examples; their mean is accurate to 1 %
+MAX_SPREAD = 1 << 18  # values of a batch of validation data that are measured, of examples that are evenly spread
 MAX_SAMPLED = 1 << 14  # values of a large variable, drawn once, on which its update is measured, accurate to 1 %
 SATURATED = 0.97  # share of the way to a bound; there the slope of tanh is 6 % of its maximum
 
@@ -48,6 +50,12 @@ def local(tensor: Any) -> Any:
 def nonfinite(tensor: torch.Tensor) -> torch.Tensor:
     """How many values are NaN or infinite."""
     return (tensor.numel() - torch.isfinite(tensor).sum()).float()
+
+
+def _nonfinite(tensor: torch.Tensor, deviation: torch.Tensor) -> torch.Tensor:
+    """The same, where the standard deviation is known: if it is finite, so are all values. Elsewhere that would wait."""
+    known = tensor.device.type == "cpu" and math.isfinite(float(deviation))
+    return torch.zeros(()) if known else nonfinite(tensor)
 
 
 def summary(name: str, tensor: torch.Tensor) -> Named:
@@ -105,6 +113,11 @@ def tensors(x: Tensors, y: Tensors, y_pred: Tensors) -> Named:
     return found
 
 
+def spread(named: Tensors) -> Tensors:
+    """Every second, third, ... example of each tensor, so that there are about `MAX_SPREAD` values; at least one of each."""
+    return [(name, t[:: min(-(-t.numel() // MAX_SPREAD), len(t))]) for name, t in named]
+
+
 def first_examples(tensor: torch.Tensor) -> torch.Tensor:
     """The first examples of a layer's output, shape (batch, ...): at most `MAX_VALUES` values, but at least one example."""
     each = tensor.numel() // max(tensor.shape[0], 1)
@@ -123,7 +136,7 @@ def activation(path: str, output: torch.Tensor, kind: str | None) -> Named:
     found: Named = [
         (column("layer", path, "mean"), middle),
         (column("layer", path, "std"), deviation),
-        (column("layer", path, "nonfinite"), nonfinite(output)),
+        (column("layer", path, "nonfinite"), _nonfinite(output, deviation)),
     ]
     if kind in ("relu", "relu6"):
         found.append((column("layer", path, "zero"), (output == 0).float().mean()))

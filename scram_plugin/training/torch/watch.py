@@ -249,7 +249,7 @@ class Watch:
         if x and not self._validation and source is not None and other:
             self._told_of_validation(source)
         if x and (other or self.trainer is None):
-            self._validation.append(self.recorder.depth.of_inputs(x))
+            self._validation.append(self.recorder.depth.of_inputs(statistics.spread(x)))
             if len(self._validation) == PARTS:
                 self._write_validation()
 

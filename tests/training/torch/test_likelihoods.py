@@ -52,6 +52,22 @@ def test_targets_are_known(form):
     assert exceeded([loss], made) == [{"activation": "relu", "least": low, "most": high}], "quartiles: the noise may lie beyond"
 
 
+MIXTURES = {
+    "distributions": (lambda m, s: Normal(m, s).log_prob(Y[:, :1]), True),
+    "by hand": (lambda m, s: -0.5 * ((Y[:, :1] - m) / s) ** 2 - s.log(), True),
+    "another target for each": (lambda m, s: Normal(m, s).log_prob(Y), False),
+}
+
+
+@pytest.mark.parametrize("form", MIXTURES)
+def test_a_mixture_of_distributions(form, batch):
+    batch.clear()  # no loader gives targets
+    made, (densities, known) = outputs(), MIXTURES[form]
+    found = by_hand(-torch.logsumexp(WEIGHTS[:, None].log_softmax(0) + densities(*made), 1).mean(), made)
+    assert [loss.name for loss in found] == ["GaussianNLLLoss"] * known
+    assert all(loss.mean and torch.allclose(loss.target, Y[:, 0], atol=1e-5) for loss in found)
+
+
 def test_what_a_policy_has_done_is_no_target(batch):
     batch[1] = torch.randn(16, 3)
     made = outputs()
