@@ -27,6 +27,12 @@ def always_the_same(run: TrainingRun, name: str) -> bool:
     return means is not None and len(means.finite) >= REPEATED and bool(np.ptp(means.finite.values) == 0)
 
 
+def is_constant(run: TrainingRun, name: str) -> bool:
+    """Whether all values of an input, such as ``x0``, are one and the same number."""
+    low, high = (run.statistic(schema.STATISTICS, column(name, None, which)) for which in ("min", "max"))
+    return low is not None and high is not None and len(low) > 0 and bool(low.values.min() == high.values.max())
+
+
 class FewExamples(NamedTuple):
     """The different examples that a training saw again and again, and those of an evaluation.
 

@@ -81,6 +81,15 @@ class Curve:
         return CurveName(self.tensorboard_run, self.tag)
 
 
+def of_all_batches(curve: Curve, batches: Curve | None, epochs: Curve | None) -> Curve:
+    """The loss of every batch, where the value of each epoch is only that of its last batch, as a step of one's own in Keras
+    gives it; otherwise `curve`. `epochs`: the epoch of each batch."""
+    if batches is None or epochs is None or not len(curve) < len(batches) == len(epochs):
+        return curve
+    last = np.flatnonzero(np.diff(epochs.values, append=np.inf))
+    return batches if np.ptp(batches.values) > 0 and np.array_equal(batches.values[last], curve.values) else curve
+
+
 def decimate(values: np.ndarray, points: int) -> np.ndarray:
     """Ascending indices of about `points` values at most, which preserve the shape of a plot.
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.logs.conventions import ADDED, CODE_OF, VALIDATION, Meaning, kind_of_loss, meaning, names_a_part, words
-from scram_plugin.logs.curve import Curve, CurveName
+from scram_plugin.logs.curve import Curve, CurveName, of_all_batches
 from scram_plugin.logs.kinds import KINDS, RETURNS, Kind, kind_of
 from scram_plugin.logs.run import PLUS, Run
 from scram_plugin.logs.series import Series
@@ -226,12 +226,12 @@ class TrainingRun:
         """
         if name not in self._curves:
             others = FALLBACKS.get(name, OTHERWISE.get(name, ()))
-            if {"training loss part", "validation loss part"} <= set(
-                self._meanings
-            ) and "validation loss" not in self._meanings:
+            known, parts = self._meanings.keys(), {"training loss part", "validation loss part"}
+            if "validation loss" not in known and parts <= known:
                 others = others[::-1]
-            candidates = [self._best(name), *(self.signal(other) for other in others)]
-            found = next((curve for curve in candidates if curve is not None), None)
+            found = next((curve for curve in (self._best(name), *map(self.signal, others)) if curve is not None), None)
+            if name == "training loss" and found is not None and found.axis == "epoch":
+                found = of_all_batches(found, *map(self.signal, ("batch loss", "epoch")))
             self._curves[name] = found or (self._measure(name) if name in FALLBACKS else None)
         return self._curves[name]
 

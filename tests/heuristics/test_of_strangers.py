@@ -490,3 +490,27 @@ def test_labels_of_zeros_of_a_contrast(program, last, told):
     batches = {**values, **zeros, "x0/mean": NOISE[:400]}
     found = findings("label-range", values, measured(), batches, **{**FACTS, "loss": loss, "source": source})
     assert bool(found) == told
+
+
+@pytest.mark.parametrize(("size", "behind", "told"), [(99.0, 12, True), (99.0, 8, False), (60.0, 12, False), (30.0, 12, False)])
+def test_targets_that_are_nearly_large(size, behind, told):
+    """Of 100 parts of the training, the mean of the targets is better than the model in `behind`."""
+    spread = 0.8 * size
+    errors = np.concatenate([np.full(10 * behind, 1.3), np.full(1_000 - 10 * behind, 0.3)]) * spread
+    loss = {"loss": errors**2}
+    run = training_run(
+        {}, measured(mean=size, std=spread), {"framework": "torch", "loss": {**MSE, "mean": True}}, loss, ended="finished"
+    )
+    assert bool(review(run, catalogue(select=["unnormalized-targets"])).findings) == told
+
+
+@pytest.mark.parametrize(("constant", "told"), [(True, ["constant-inputs"]), (False, ["unused-data"])])
+def test_inputs_that_are_one_number_are_no_few_examples(constant, told):
+    of_inputs = {f"x0/{which}": [-1.0 if which != "std" else 0.0] * 8 for which in ("mean", "std", "min", "max")}
+    if not constant:
+        of_inputs |= {"x0/max": [1.0] * 8, "x0/std": [0.5] * 8}
+    loop = {"steps": 60, "examples": {"different": 1, "evaluated": 600, "twice": 0, "size": 96}}
+    facts = {"framework": "torch", "loss": MSE, "loop": loop, "fit": {"batch_size": 64, "samples": 3_000}}
+    run = training_run({}, of_inputs, facts, {"loss": np.linspace(1.0, 0.9, 60), "x0/mean": [-1.0] * 60})
+    found = review(run, catalogue(select=["constant-inputs", "unused-data"])).findings
+    assert [f.heuristic for f in found if f.explained_by is None] == told

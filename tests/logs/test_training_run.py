@@ -6,6 +6,7 @@ import pytest
 from scram_plugin.logs.logdir import read
 from scram_plugin.logs.pairing import training_runs
 from tests.event_files import curve, event, write
+from tests.training_runs import training_run
 
 
 def runs(path):
@@ -102,3 +103,13 @@ def test_parts_of_both_losses_come_before_the_loss_of_batches(tmp_path):
     assert run.signal("training loss").values.tolist() == [6, 4]
     assert run.signal("validation loss").values.tolist() == [8, 6]
     assert run.signal("batch loss").values.tolist() == [40, 30, 20]
+
+
+@pytest.mark.parametrize(("of_last", "axis"), [(True, "batch"), (False, "epoch")])
+def test_an_epoch_with_the_loss_of_its_last_batch_alone(of_last, axis):
+    """A step of one's own in Keras logs that, if it returns the loss of the batch."""
+    losses = np.linspace(2.0, 1.0, 12).astype(np.float32)
+    epochs = losses[3::4] if of_last else losses.reshape(3, 4).mean(1)
+    batches = {"loss": losses, "epoch": np.repeat([0.0, 1.0, 2.0], 4)}
+    run = training_run({"epoch_loss": epochs}, {}, {"framework": "keras"}, batches)
+    assert run.signal("training loss").axis == axis

@@ -150,6 +150,7 @@ def _finding(run: TrainingRun, said: str, guessed: float, training: Curve, shown
             Cause("inputs"),
             Cause("learning-rate", "", rate_as_cause(run).against),
         ],
+        since=int(shown.steps[-1]),  # the whole training is judged
     )
 
 

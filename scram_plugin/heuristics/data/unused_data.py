@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.datasets import few_examples
+from scram_plugin.heuristics.datasets import few_examples, is_constant
 from scram_plugin.heuristics.edits import skipped_data
 from scram_plugin.heuristics.edits.parts import Skipped
 from scram_plugin.heuristics.heuristic import INPUTS, Cause, Finding, Heuristic, NotChecked
@@ -48,7 +48,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 def _few(run: TrainingRun) -> str:
     """How few different examples are trained on, as a sentence; "" where there are enough, or it is not known."""
     seen = few_examples(run)
-    if seen is None:
+    if seen is None or (seen.different == 1 and is_constant(run, "x0")):  # its values are wrong
         return ""
     held = (run.facts.get("fit") or {}).get("samples") or 0
     said = f"The training saw {counted(seen.different, 'different example')} again and again"
