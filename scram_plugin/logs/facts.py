@@ -151,7 +151,7 @@ _LOOP = {
     "exceeded": [{"activation": text, "least": number, "most": number}],
     "adversary": {
         **dict.fromkeys(("made", "real", "own"), number),
-        "attached": flag,
+        **dict.fromkeys(("attached", "apart"), flag),
         "steps": count,
         "range": {"activation": text, "least": number, "most": number},
     },

@@ -492,16 +492,13 @@ def test_labels_of_zeros_of_a_contrast(program, last, told):
     assert bool(found) == told
 
 
-@pytest.mark.parametrize(("size", "behind", "told"), [(99.0, 12, True), (99.0, 8, False), (60.0, 12, False), (30.0, 12, False)])
-def test_targets_that_are_nearly_large(size, behind, told):
-    """Of 100 parts of the training, the mean of the targets is better than the model in `behind`."""
-    spread = 0.8 * size
-    errors = np.concatenate([np.full(10 * behind, 1.3), np.full(1_000 - 10 * behind, 0.3)]) * spread
-    loss = {"loss": errors**2}
-    run = training_run(
-        {}, measured(mean=size, std=spread), {"framework": "torch", "loss": {**MSE, "mean": True}}, loss, ended="finished"
-    )
-    assert bool(review(run, catalogue(select=["unnormalized-targets"])).findings) == told
+@pytest.mark.parametrize(("different", "twice", "told"), [(1, 300, True), (1, 0, False), (2, 300, False)])
+def test_all_examples_have_the_same_inputs(different, twice, told):
+    """As clips that are one buffer, which is filled again and again. A batch may hold one example alone."""
+    of_inputs = {f"x0/{which}": [value] * 8 for which, value in (("mean", 0.1), ("std", 0.5), ("min", -1.0), ("max", 1.0))}
+    loop = {"steps": 60, "examples": {"different": different, "evaluated": 1, "twice": twice, "size": 96}}
+    batches = {"loss": np.linspace(1.0, 0.9, 60), "x0/mean": 0.1 + 1e-3 * NOISE[:60]}
+    assert bool(findings("constant-inputs", {}, of_inputs, batches, loss=MSE, loop=loop)) == told
 
 
 @pytest.mark.parametrize(("constant", "told"), [(True, ["constant-inputs"]), (False, ["unused-data"])])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin import schema
-from scram_plugin.heuristics.datasets import always_the_same, data_of
+from scram_plugin.heuristics.datasets import always_the_same, data_of, few_examples, is_constant
 from scram_plugin.heuristics.edits import Edit, divide_pixels, keep_inputs, names_batch_size
 from scram_plugin.heuristics.heuristic import CALIBRATED, INPUTS, Cause, Finding, Heuristic, NotChecked, Option, absent
 from scram_plugin.heuristics.limits import ALMOST, MOSTLY, ROUNDED, TENTH
@@ -71,6 +71,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         said = f"The {rows:,} examples of the first batch have the same inputs and not the same targets."
     elif OF_INPUTS.search(loss_class(run)) and (rows := data_of(run, "training").get("alike")):
         said = f"{rows:,} examples of the data set, chosen at random, have the same inputs and not the same targets."
+    elif _trained_on_one(run, names[0]):
+        said = "In every batch that was looked at, all examples have the same inputs."
     else:
         said = ""
     if said:
@@ -269,6 +271,13 @@ def _never_changes(run: TrainingRun, name: str) -> bool:
     """Whether all that was measured of an input is the same in every batch, of each of its features, too."""
     each = [*channels(run, name, "mean").values(), *channels(run, name, "max").values()]
     return always_the_same(run, name) and all(bool(np.ptp(curve.values) == 0) for curve in each)
+
+
+def _trained_on_one(run: TrainingRun, name: str) -> bool:
+    """Whether all examples of a recorded training have the same inputs, of which most are not one constant number."""
+    seen = few_examples(run)
+    one = seen is not None and seen.different == 1 and seen.twice > 0
+    return one and not is_constant(run, name) and OF_INPUTS.search(loss_class(run)) is not None
 
 
 def _of_words(run: TrainingRun, different: int, rows: int) -> Finding:

@@ -76,7 +76,6 @@ DROWNED = 10.0  # times the spread of the targets: that of the first outputs; by
 WORSE_THAN_MEAN = 1.05  # times their spread: an error above that is worse than that of their mean; by definition
 MODERATE = 10.0  # targets of tens: a usual rate takes hundreds of steps to come near; by bench-strangers
 HALF = 0.5  # of a training; by definition
-NEARLY_LARGE = 1.5  # times smaller than large targets; by definition
 WASTED = 0.1  # share of the training before the model is better than the mean of the targets; by definition
 
 
@@ -101,7 +100,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     part = _as_part(run, loss, mean, spread)
     size = max(abs(mean), spread)
     drowned = _drowned(run, spread) if loss == "MeanSquaredError" and size < SMALL else None
-    if MODERATE <= size < options["large"] and (behind := _behind(run, loss, options["large"] / size)) is not None:
+    if MODERATE <= size < options["large"] and (behind := _behind(run, loss)) is not None:
         yield _finding(run, (mean, spread), None, slow=behind, **absent("error", "beside", "nonfinite"))
         return
     if size < options["large"] and part is None and drowned is None:
@@ -272,13 +271,11 @@ def _drowned(run: TrainingRun, spread: float) -> str | None:
     return f"The first outputs spread by {number(first)}, {number(first / spread)} times as much as the targets."
 
 
-def _behind(run: TrainingRun, loss: str, times: float) -> str | None:
-    """In how much of the training the mean of the targets was better than the model, as a sentence; None if in a small part.
+def _behind(run: TrainingRun, loss: str) -> str | None:
+    """In how much of the training the mean of the targets was better than the model, as a sentence; None if in less than half.
 
     Targets of tens are reached, late: that they are not normalised is no fault as long as the training goes on after it. So
-    the whole training is judged, and one that comes from far off, or gets far: an error that begins at the spread may hardly
-    be better. `times`: as many times smaller than large ones they are; nearly large ones may take as much longer, and others
-    half of the training.
+    the whole training is judged, and one that comes from far off: an error that begins at the spread may hardly be better.
     """
     curve = run.signal("batch loss")
     if curve is None or not np.isfinite(curve.values).all() or len(curve) < PARTS:
@@ -287,14 +284,13 @@ def _behind(run: TrainingRun, loss: str, times: float) -> str | None:
         return None
     spread = math.sqrt(variance)
     errors = np.array([_error(loss, value) for value in stretches(curve, PARTS)[0]])
-    if errors[0] < FAR_OFF * spread and (times > NEARLY_LARGE or errors[-1] > HALF * spread):
+    if errors[0] < FAR_OFF * spread:
         return None
-    most = WASTED * times if times <= NEARLY_LARGE else HALF
     share = float(np.mean(errors > WORSE_THAN_MEAN * spread))
     run.measured(
-        "share of the training in which always predicting the mean would have been better", share, above=most, percent=True
+        "share of the training in which always predicting the mean would have been better", share, above=HALF, percent=True
     )
-    return f"In {percent(share)} of the training always predicting their mean would have been better." if share > most else None
+    return f"In {percent(share)} of the training always predicting their mean would have been better." if share > HALF else None
 
 
 def _slow(curve: Curve, loss: str, spread: float) -> str | None:

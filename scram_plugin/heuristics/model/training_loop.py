@@ -143,7 +143,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     yield from _lines(run, curve)
     for part in (
         _steps(loop),
-        _opposed(loop),
+        _opposed(run, loop),
         _accumulation(loop),
         _modes(run, loop),
         _metrics(loop),
@@ -199,22 +199,25 @@ def _steps(loop: Loop) -> Found:
         yield "clip-after-step", f"In {changed:,} of {looked:,} steps the gradients changed after `optimizer.step()`."
 
 
-def _opposed(loop: Loop) -> Found:
+def _opposed(run: TrainingRun, loop: Loop) -> Found:
     """What the losses of a discriminator and a generator ask for."""
     against = loop.get("adversary") or {}
     generated, real, own = (against.get(which) for which in ("made", "real", "own"))
-    if against.get("attached") and "own" not in against and against.get("steps", 0) >= OFTEN:
+    if against.get("attached") and against.get("apart") and "own" not in against and against.get("steps", 0) >= OFTEN:
         yield (
             "mixed-losses",
-            "The generated examples of the other network's loss are not detached, and no other loss reached the network that "
-            "made them.",
+            "The generated examples of the other network's loss are not detached, and those of the loss beside it are.",
         )
-    elif generated is not None and real is not None and own == generated != real:
+    elif generated is not None and real is not None and own == generated != real and not _maximizes(run):
         yield (
             "same-goal",
             f"Both losses compare the outputs for generated examples with {number(generated)}, and those for real ones with "
             f"{number(real)}.",
         )
+
+
+def _maximizes(run: TrainingRun) -> bool:
+    return bool((run.facts.get("optimizer") or {}).get("settings", {}).get("maximize"))
 
 
 def _accumulation(loop: Loop) -> Found:

@@ -50,6 +50,7 @@ class Adversary:
         self._made: list[Generated] = []
         self._looks = self._steps = 0
         self._found: dict[str, Any] = {}
+        self._judging = set[int]()  # weights of the discriminator that real and generated examples meet
 
     def made(self, outputs: Sequence[torch.Tensor]) -> None:
         """The generator has these outputs."""
@@ -67,11 +68,16 @@ class Adversary:
         known = [one for one in given if one.weights in places]
         real = [one for one in known if one.made is None]
         asked = _asked(loss, {one.node: one.made is not None for one in known})
-        if real:
-            self._found |= {"made": asked.get(True), "real": asked.get(False), "attached": any(one.attached for one in known)}
+        attached = any(one.attached for one in known)
+        if real and len(set(asked.values())) > 1:
+            always = attached and self._found.get("attached", True)
+            self._found |= {"made": asked[True], "real": asked[False], "attached": always}
             self._found["range"] = self._range(real[0].values, places[real[0].weights])
-        elif any(one.attached for one in known):
+            self._judging.update(places)
+        elif attached:
             self._found["own"] = asked.get(True)
+        elif self._judging & places.keys():
+            self._found["apart"] = True
         if self._looks >= LOOKS:
             self._steps = STEPS
             self._made = []
@@ -83,7 +89,7 @@ class Adversary:
             self._made = []
 
     def facts(self) -> dict[str, Any]:
-        """See `logs/facts.py`; empty unless the loss of a discriminator was seen."""
+        """See `logs/facts.py`; empty unless the loss of a discriminator was seen, with other labels for real examples."""
         return {"adversary": {**self._found, "steps": self._steps}} if "real" in self._found else {}
 
     def _given(self, graph: Any) -> Iterator[Given]:

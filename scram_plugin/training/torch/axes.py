@@ -11,7 +11,18 @@ from typing import Any
 import torch
 
 from scram_plugin.training.structures import leaves
-from scram_plugin.training.torch.graph import CHOOSING, DISTANCES, OPERATIONS, along, before, operation, saved, signed, through
+from scram_plugin.training.torch.graph import (
+    CHOOSING,
+    DISTANCES,
+    OPERATIONS,
+    along,
+    before,
+    kept,
+    operation,
+    saved,
+    signed,
+    through,
+)
 
 FIRST_OF_TWO = (0, -2, 2**64 - 2)  # the first axis of two, as a node may store it
 NEAR_SCORES = 3  # operations between a product of queries and keys and what follows it
@@ -126,7 +137,7 @@ def _over_width(node: Any, axis: int | None, made: list[int]) -> bool:
 def _over_time(node: Any) -> list[int]:
     """The shape (examples, positions, classes) of a log-softmax along the positions, whose result a loss takes with the classes
     as its last axis; empty for others."""
-    taken, given = getattr(node, "_saved_self", None), through(next(iter(before(node)), None))
+    taken, given = saved(node, "self"), through(next(iter(before(node)), None))
     made = sizes_of_result(given) if given is not None and operation(given) == "LogSoftmax" else None
     if made is None or len(made) != 3 or getattr(given, "_saved_dim", None) != 1 or not isinstance(taken, torch.Tensor):
         return []
@@ -137,7 +148,7 @@ def _over_time(node: Any) -> list[int]:
 def _over_positions(node: Any) -> list[int]:
     """The shape (examples, classes, positions) of a log-softmax along the positions, of which a loss takes the second axis for
     that of the classes; empty for others."""
-    taken, given = getattr(node, "_saved_self", None), through(next(iter(before(node)), None))
+    taken, given = saved(node, "self"), through(next(iter(before(node)), None))
     made = sizes_of_result(given) if given is not None and operation(given) == "LogSoftmax" else None
     if made is None or len(made) != 3 or not isinstance(taken, torch.Tensor) or min(made[1:]) < 2 or made[1] == made[2]:
         return []
@@ -153,7 +164,7 @@ def _normed_rows(output: Any) -> list[int]:
         node = next(iter(before(node)), None)
     if node is None or operation(node) != "LinalgVectorNorm":
         return []
-    given, axes = getattr(node, "_saved_self", None), getattr(node, "_saved_dim", None)
+    given, axes = saved(node, "self"), getattr(node, "_saved_dim", None)
     of = next(iter(before(node)), None)
     centred = of is None or operation(of) == "Sub"  # along the batch on purpose, as for a correlation
     if centred or not isinstance(given, torch.Tensor) or given.dim() != 2:
@@ -215,7 +226,7 @@ def reductions(loss: torch.Tensor) -> list[dict[str, Any]]:
             continue
         name, following = operation(node), before(node)
         if name in OPERATIONS:
-            taken = getattr(node, "_saved_self", None)
+            taken = saved(node, "self")
             how = REDUCED.get(getattr(node, "_saved_reduction", 1))
             if isinstance(taken, torch.Tensor) and how is not None:
                 found.append(
@@ -301,7 +312,7 @@ def scale(node: Any, name: str) -> float:
     """The constant by which a node multiplies."""
     if name not in ("Mul", "Div"):
         return 1.0
-    value = getattr(node, "_saved_other", None)
+    value = kept(node, "other")
     if not isinstance(value, torch.Tensor) or value.numel() != 1 or value.requires_grad:
         return 1.0
     number = float(value)

@@ -12,7 +12,7 @@ import torch
 
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch.axes import nodes, sizes_of_result
-from scram_plugin.training.torch.graph import ACTIVATIONS, DISTANCES, LIKELIHOOD, NEAR, Loss, before, operation, through
+from scram_plugin.training.torch.graph import ACTIVATIONS, DISTANCES, LIKELIHOOD, NEAR, Loss, before, operation, saved, through
 
 BOUNDED = ("relu", "relu6", "tanh", "sigmoid", "softplus", "softmax")  # activations that outputs have on purpose
 MOST_SORTED = 1 << 20  # targets whose quartiles are taken; PyTorch sorts 16 million at most
@@ -20,7 +20,6 @@ SUBTRACTIONS = ("Sub", "Rsub")
 COMBINING = (*SUBTRACTIONS, "Add", "Mul", "Div", "BinaryCrossEntropyWithLogits", "BinaryCrossEntropy", "Expand")
 FOR_CLASSES, MOST_CLASSES = 24, 50  # targets that are needed, and classes at most
 EVEN, UNEVEN = 2.0, 4.0  # times the mean number of examples of a class: the most common one at most; the rarest, as a divisor
-AS_COLUMN = ("Unsqueeze", "View", "UnsafeView", "ReshapeAlias", "T", "Transpose", "Permute")
 LINEAR = ("Addmm", "Linear", "Mm", "Bmm", "Convolution", "ConvolutionOverrideable")
 OF_PROBABILITIES = ("Clamp", "ClampMax", "Gather", "Index", "Rsub")  # what a program does with probabilities before a logarithm
 NODES = 200  # between the loss and the outputs, that are looked at
@@ -49,7 +48,7 @@ def _mean_of_differences(mean: Any, outputs: Any) -> list[Loss]:
     if power is None or node is None:
         return []
     name = "L1Loss" if operation(power) == "Abs" else "MSELoss"
-    return [Loss(name, power, *compared(getattr(power, "_saved_self", None), node, outputs))]
+    return [Loss(name, power, *compared(saved(power, "self"), node, outputs))]
 
 
 def compared(difference: Any, node: Any, outputs: Any) -> tuple[torch.Tensor | None, torch.Tensor | None]:
@@ -119,7 +118,7 @@ def repeated(loss: torch.Tensor, outputs: Any) -> dict[str, list[int]]:
         # examples that are compared with each other depend on parameters on both sides
         single = _one_before(node) if made and operation(node) in COMBINING else None
         after, sizes = (sizes_of_result(at) if single is not None else None for at in (node, single))
-        if after and sizes and (_repeats(sizes, after, len(made[0])) or _is_compared_with_all(node, single, sizes, after)):
+        if after and sizes and _repeats(sizes, after, len(made[0])):
             return {"output": sizes, "compared": after}
         if node not in ends:
             waiting.extend(before(node))
@@ -130,13 +129,6 @@ def _repeats(given: list[int], made: list[int], examples: int) -> bool:
     """Whether each of so many predictions of several numbers was combined with all of them."""
     rows = len(made) > SQUARED and made[0] == made[1] == examples > 1
     return rows and given in (made[1:], [made[0], 1, *made[2:]])
-
-
-def _is_compared_with_all(node: Any, prediction: Any, given: list[int], made: list[int]) -> bool:
-    """Whether one number for each example was subtracted from the targets of all, and not made a column or a row for it, as
-    one does who wants all pairs."""
-    meant = len(given) > 1 and operation(prediction) in AS_COLUMN
-    return operation(node) in SUBTRACTIONS and not meant and len(made) == SQUARED and _all_pairs(given, made)
 
 
 def _all_pairs(given: list[int], made: list[int]) -> bool:

@@ -213,7 +213,7 @@ def unscaled(loss: torch.Tensor) -> torch.Tensor:
     node = loss.grad_fn
     if node is None or operation(node) != "Mul":
         return loss
-    scale = getattr(node, "_saved_other", None)
+    scale = kept(node, "other")
     if isinstance(scale, torch.Tensor) and scale.dim() == 0 and scale.dtype == torch.float32 and not scale.requires_grad:
         return loss.detach() / scale
     return loss
@@ -231,12 +231,20 @@ def failed_loss(trace: TracebackType | None) -> list[Loss]:
 
 
 def saved(node: Any, name: str) -> torch.Tensor | None:
-    """What a node saved under this name; None if that is no tensor, or is freed."""
+    """The tensor that a node saved under this name; None if there is none, see `kept`."""
+    value = kept(node, name)
+    return value.detach() if isinstance(value, torch.Tensor) else None
+
+
+def kept(node: Any, name: str) -> Any:
+    """What a node saved under this name; None if it is freed, or the program has hooks that bring it back: a checkpoint
+    computes its layers again, with their dropout and their running means."""
     try:
-        value = getattr(node, f"_saved_{name}", None)
+        if getattr(getattr(node, f"_raw_saved_{name}", None), "unpack_hook", None) is not None:
+            return None
+        return getattr(node, f"_saved_{name}", None)
     except RuntimeError:  # freed: this is a second backward pass
         return None
-    return value.detach() if isinstance(value, torch.Tensor) else None
 
 
 @dataclass

@@ -8,7 +8,7 @@ import torch
 
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch.axes import nodes, scale
-from scram_plugin.training.torch.graph import ACTIVATIONS, before, operation, through
+from scram_plugin.training.torch.graph import ACTIVATIONS, before, kept, operation, through
 
 ENOUGH_TARGETS = 8  # fewer do not show that all targets are 0 or 1
 NEARLY_ZERO = 1e-4  # times the median of the divisors: next to nothing, as 0 plus a small number
@@ -50,7 +50,7 @@ def divided_by_zero(loss: torch.Tensor) -> float:
             continue
         division = node if operation(node) == "Div" else inner
         first = _only(inner)
-        by = getattr(division, "_saved_other", None)
+        by = kept(division, "other")
         if first is None or operation(first) not in ("Sub", "Rsub") or not isinstance(by, torch.Tensor) or by.requires_grad:
             continue
         sizes = by.detach().abs().float().flatten()

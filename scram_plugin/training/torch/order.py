@@ -75,7 +75,7 @@ class Order:
         self._evaluated: list[weakref.ref[_Sentinel]] = []  # of evaluations that were made with gradients
         self._kept_evaluated = 0
         # the numbers of nodes of early and later graphs, less those of longer sequences, which a recurrent layer unrolls
-        self._sizes: list[int] = []
+        self._sizes: dict[int, int] = {}  # step -> nodes
         self._length, self._lengths = 0, list[int]()  # numbers in an example of the present step, and of those with a size
         self._kept = 0
         self._examples = Examples()
@@ -127,10 +127,10 @@ class Order:
         self.mixed.backward(self._forwards, loss)
         if not self._steps:
             self._factor = factor(loss)
-        if not self.used and self._made in (FIRST_SIZE, LATER_SIZE):
+        if not self.used and self._made in (FIRST_SIZE, LATER_SIZE) and self._made not in self._sizes:
             size = sum(1 for _ in nodes(loss, MOST_NODES))
             self._lengths.append(self._length)
-            self._sizes.append(round(size * min(1.0, self._lengths[0] / max(self._length, 1))))
+            self._sizes[self._made] = round(size * min(1.0, self._lengths[0] / max(self._length, 1)))
         if self._evaluated:
             self._kept_evaluated = max(self._kept_evaluated, sum(ref() is not None for ref in self._evaluated))
         if self._made <= LATER_SIZE:
@@ -293,7 +293,7 @@ class Order:
             **({"kept_evaluated": self._kept_evaluated} if self._kept_evaluated else {}),
             **({"evaluated_at": self._evaluated_at} if 1 < len(self._evaluated_at) < MOST_EVALUATED else {}),
             "retained": patches.always_retained(),
-            "sizes": self._sizes,
+            "sizes": list(self._sizes.values()),
             "frozen_norms": len(frozen),
             "frozen_names": [name for name, _ in frozen[:SHOWN]],
             "moved": max((self._moved(name, norm) for name, norm in frozen), default=0.0),

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gc
-import inspect
 from collections.abc import Sequence
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -36,18 +34,19 @@ class Schedule:
         if not isinstance(calls, int):
             return {}
         name = type(self._scheduler).__name__
-        length = getattr(self._scheduler, LENGTHS.get(name, ""), None)
+        length = getattr(self._scheduler, LENGTHS[name], None) if name in LENGTHS else None
         group = self._optimizers[0].param_groups[0]
         found = {"class": name, "calls": calls, "base": float(group.get("initial_lr", 0.0)), "rate": float(group["lr"])}
         return {**found, **({"length": int(length)} if isinstance(length, int | float) else {})}
 
     def look(self) -> None:
-        """Search for the scheduler, once: among the variables of the program, or else among all objects, which takes longer."""
+        """Search for the scheduler, once: that looks at all objects of the program."""
         scheduled = any("initial_lr" in group for optimizer in self._optimizers for group in optimizer.param_groups)
         if not scheduled or self._searched:
             return
         self._searched = True
-        held = _in_program() or [thing for thing in gc.get_objects() if issubclass(type(thing), KIND)]
+        kinds = _with_subclasses(KIND)
+        held = [thing for thing in gc.get_objects() if type(thing) in kinds]
         self._scheduler = found[0] if len(found := [one for one in held if self._is_of(one)]) == 1 else None
 
     def _is_of(self, scheduler: Any) -> bool:
@@ -58,23 +57,10 @@ class Schedule:
         return any(groups is optimizer.param_groups for optimizer in self._optimizers)  # one may be wrapped, as by Accelerate
 
 
-def _in_program() -> list[Any]:
-    """The schedulers among the variables of the functions that run, the attributes of these, and the parts of both."""
-    found: dict[int, Any] = {}
-    frame = inspect.currentframe()
-    while frame is not None:
-        for value in list(frame.f_locals.values()):
-            held = [] if isinstance(value, type | ModuleType) else _attributes(value)
-            for one in (value, *held):
-                if issubclass(type(one), KIND):
-                    found |= {id(part): part for part in (one, *getattr(one, "_schedulers", ()))}
-        frame = frame.f_back
-    return list(found.values())
-
-
-def _attributes(thing: Any) -> list[Any]:
-    """The values of a thing's own attributes, without asking its class, which may do anything."""
-    try:
-        return list(object.__getattribute__(thing, "__dict__").values())
-    except (AttributeError, TypeError, RuntimeError):
-        return []
+def _with_subclasses(kind: Any) -> set[Any]:
+    found, waiting = {kind}, [kind]
+    while waiting:
+        further = [one for one in waiting.pop().__subclasses__() if one not in found]
+        found.update(further)
+        waiting += further
+    return found

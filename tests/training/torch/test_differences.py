@@ -136,22 +136,3 @@ def test_differences_in_a_sum():
     found = written(((outputs - Y.unsqueeze(1)) ** 2).mean() + 0.1 * WEIGHT.square().sum(), outputs)
     assert [known.name for known in found] == ["MSELoss"]
     assert torch.allclose(found[0].target, Y.unsqueeze(1), atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("compare", "pairs"),
-    [
-        (lambda made, y: made[:, 1] - y, True),
-        (lambda made, y: y - made[:, 1], True),
-        (lambda made, y: made[:, 1:2] - y, False),
-        (lambda made, y: made[:, 1, None] - y.T, False),  # all pairs are meant
-        (lambda made, y: made[:, 1] * (y > 0).float().T.expand(8, 8), False),  # a mask of all pairs
-        (lambda made, y: made[:, 1] - made[:, 2:], False),
-    ],
-)
-def test_one_of_several_outputs_against_all_targets(compare, pairs):
-    """As in the loss of one quantile, which no loss of PyTorch computes."""
-    made, y = torch.nn.Linear(4, 3)(torch.randn(8, 4)), torch.randn(8, 1)
-    error = compare(made, y)
-    loss = torch.maximum(0.1 * error, -0.9 * error).mean()
-    assert repeated(loss, made) == ({"output": [8], "compared": [8, 8]} if pairs else {})

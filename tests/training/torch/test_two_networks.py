@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 import scram_plugin
 
@@ -167,3 +168,85 @@ def test_the_wrong_one_of_two_losses_is_detached(tmp_path):
     assert facts["attached"]
     assert "own" not in facts
     assert found == [("training-loop", "mixed-losses")]
+
+
+def two_losses(kind):
+    """The losses of a sound program with two optimizers, for the other network and for the watched one."""
+
+    def of(generator, other, real, one):
+        noise = torch.randn(32, 4)
+        fake = generator(noise)
+        loss = F.binary_cross_entropy_with_logits
+        if kind == "relativistic":
+            return loss(other(real) - other(fake.detach()), one), lambda: loss(other(fake) - other(real), one)
+        if kind == "features":
+            first, both = other[0], loss(other(real), one) + loss(other(fake.detach()), 0 * one)
+            return both, lambda: F.mse_loss(first(fake).mean(0), first(real).mean(0).detach())
+        if kind == "maximized":
+            return (
+                loss(other(real), one) + loss(other(fake.detach()), 0 * one),
+                lambda: loss(other(fake), 0 * one),
+            )
+        return None, lambda: F.mse_loss(other(fake), other(real).detach())
+
+    return of
+
+
+@pytest.mark.parametrize("kind", ["relativistic", "features", "maximized", "one loss"])
+def test_sound_programs_with_two_optimizers(kind, tmp_path):
+    torch.manual_seed(0)
+    generator = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 6), nn.Tanh())
+    other = nn.Sequential(nn.Linear(6, 16), nn.LeakyReLU(0.2), nn.Linear(16, 1))
+    ours = torch.optim.Adam(generator.parameters(), 1e-3, maximize=kind == "maximized")
+    theirs = torch.optim.Adam(other.parameters(), 1e-3)
+    real, one, losses = 4 * torch.randn(32, 6), torch.ones(32, 1), two_losses(kind)
+    with scram_plugin.watch(generator, ours, log_dir=tmp_path, print_findings=False):
+        for _ in range(2 * STEPS):
+            of_other, own = losses(generator, other, real, one)
+            theirs.zero_grad()
+            if of_other is not None:
+                of_other.backward()
+                theirs.step()
+            ours.zero_grad()
+            own().backward()
+            ours.step()
+            if of_other is None:
+                theirs.step()
+    (review,) = scram_plugin.review(str(tmp_path), cache=False)
+    assert [(f.heuristic, f.causes[0].id) for f in review.findings if f.heuristic == "training-loop"] == []
+
+
+class Checkpointed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Sequential(nn.Linear(6, 16), nn.BatchNorm1d(16), nn.LeakyReLU(0.2), nn.Dropout(0.2))
+        self.last = nn.Linear(16, 1)
+
+    def forward(self, x):
+        return self.last(checkpoint(self.first, x, use_reentrant=False))
+
+
+def trained_beside_a_checkpoint(log_dir=None):
+    """The state of a discriminator whose first layers are computed again in each backward pass."""
+    torch.manual_seed(0)
+    generator, other = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 6)), Checkpointed()
+    ours, theirs = (torch.optim.Adam(of.parameters(), 1e-3) for of in (generator, other))
+    one, loss = torch.ones(32, 1), F.binary_cross_entropy_with_logits
+    if log_dir is not None:
+        watching = scram_plugin.watch(generator, ours, log_dir=log_dir, print_findings=False)
+    for _ in range(10):
+        fake = generator(torch.randn(32, 4))
+        theirs.zero_grad()
+        (loss(other(torch.randn(32, 6)), one) + loss(other(fake.detach()), 0 * one)).backward()
+        theirs.step()
+        ours.zero_grad()
+        loss(other(fake), one).backward()
+        ours.step()
+    if log_dir is not None:
+        watching.close()
+    return other.state_dict()
+
+
+def test_nothing_is_computed_again_to_look_at_it(tmp_path):
+    alone, watched = trained_beside_a_checkpoint(), trained_beside_a_checkpoint(tmp_path)
+    assert all(torch.equal(alone[name], watched[name]) for name in alone)
