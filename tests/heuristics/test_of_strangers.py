@@ -511,3 +511,13 @@ def test_inputs_that_are_one_number_are_no_few_examples(constant, told):
     run = training_run({}, of_inputs, facts, {"loss": np.linspace(1.0, 0.9, 60), "x0/mean": [-1.0] * 60})
     found = review(run, catalogue(select=["constant-inputs", "unused-data"])).findings
     assert [f.heuristic for f in found if f.explained_by is None] == told
+
+
+@pytest.mark.parametrize(("fresh", "severity"), [(3, "warning"), (2, "warning"), (1, "info"), (0, "info")])
+def test_parameters_without_an_optimizer_that_are_mostly_random(fresh, severity):
+    """An embedding may look trained by the way it was drawn; a pretrained body has few random ones."""
+    named = {"names": ["head.weight", "pos.weight", "tok.weight"], "forgotten": 3, "stale": 0, "unregistered": 0, "shapes": []}
+    untrained = {**named, "parameters": 30, "fresh": fresh, "asleep": 3, "frozen": 0, "cut": 0, "cut_names": []}
+    optimizer = {"class": "AdamW", "untrained": untrained}
+    (found,) = findings("untrained-parameters", {}, {}, LEARNS, optimizer=optimizer, framework="torch")
+    assert (found.severity, found.causes[0].id) == (severity, "left-out")

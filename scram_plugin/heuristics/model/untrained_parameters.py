@@ -58,9 +58,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         title = f"The optimizer does not train {names}: it was made before the model was changed"
         said = f"The optimizer holds {counted(stale, 'parameter')} that the model no longer has, and not {names}."
         yield _finding(run, "replaced", "error", "certain", title, said, forgotten, names=names, stale=stale)
-    elif forgotten and known.get("fresh") and known["fresh"] == known.get("asleep"):
+    elif forgotten and (fresh := known.get("fresh", 0)) > (asleep := known.get("asleep", 0)) / 2:
         title = f"No optimizer trains {counted(forgotten, 'parameter')} of the model: {names}"
-        said = f"The optimizer does not have {names}, which still {'has' if forgotten == 1 else 'have'} random values."
+        still = "which still has" if forgotten == 1 else f"{'which' if fresh == asleep else 'most of which'} still have"
+        said = f"The optimizer does not have {names}, {still} random values."
         yield _finding(run, "left-out", "warning", "likely", title, said, forgotten, names=names)
     elif forgotten:
         title = f"No optimizer trains {counted(forgotten, 'parameter')} of the model: {names}"

@@ -28,7 +28,10 @@ FIRST_OF_TWO = (0, -2, 2**64 - 2)  # the first axis of two, as a node may store 
 NEAR_SCORES = 3  # operations between a product of queries and keys and what follows it
 LAST = 2**64 - 1  # the last axis, as a node may store it
 # operation -> the one before it that is its own first half
-TWICE = {"LogSoftmax": "Softmax", "Softmax": "Softmax", "BinaryCrossEntropyWithLogits": "Sigmoid", "Sigmoid": "Sigmoid"}
+TWICE = {
+    **dict.fromkeys(("LogSoftmax", "Softmax", "Logsumexp"), "Softmax"),
+    **dict.fromkeys(("BinaryCrossEntropyWithLogits", "Sigmoid"), "Sigmoid"),
+}
 ELEMENTWISE = (*DISTANCES, "BCELoss", "BCEWithLogitsLoss")
 ROUNDED_SUM = 0.01  # absolute, of values that sum to 1
 PIXELWISE = ("BinaryCrossEntropy", "MseLoss", "L1Loss", "SmoothL1Loss")

@@ -11,8 +11,6 @@ from torch.optim import lr_scheduler
 
 # class -> the attribute that says after how many of its own steps it ends
 LENGTHS = {"CosineAnnealingLR": "T_max", "OneCycleLR": "total_steps", "LinearLR": "total_iters", "PolynomialLR": "total_iters"}
-
-
 KIND: Any = getattr(lr_scheduler, "LRScheduler", lr_scheduler._LRScheduler)
 
 

@@ -55,6 +55,12 @@ def test_a_softmax_of_the_model_and_of_the_loss(rows):
     assert applied_twice(F.cross_entropy(X[rows], labels[rows])) == []
 
 
+@pytest.mark.parametrize(("logits", "told"), [(X.softmax(dim=1), ["softmax"]), (X, [])])
+def test_a_softmax_as_the_logits_of_a_distribution(logits, told):
+    chosen = torch.distributions.Categorical(logits=logits)
+    assert applied_twice(-chosen.log_prob(torch.zeros(8, dtype=torch.long)).mean()) == told
+
+
 def test_a_transposition_is_right():
     assert operations(HEADS.transpose(1, 2).reshape(4, 6, 6).sum(), 4) == []
 
