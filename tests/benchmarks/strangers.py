@@ -18,6 +18,7 @@ the end, watched and not, of sound programs. What the speed of the machine decid
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import os
 import statistics
@@ -190,6 +191,8 @@ def main() -> None:
     parser.add_argument("--verbose", action="store_true", help="name the programs and their findings")
     asked = parser.parse_args()
     print(f"state {state()}")
+    # as an installation does; otherwise, where Python writes no byte code, each program would compile SCRAM
+    compileall.compile_dir(str(Path(scram_plugin.__file__).parent), quiet=1)
     for folder in asked.folders:
         wanted = [p for p in programs(folder) if asked.only in p.name and not (asked.sound and p.kind)]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
