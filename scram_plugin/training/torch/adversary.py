@@ -20,6 +20,8 @@ MOST_NODES = 2_000  # of the graph of a loss
 LAYERS = {"Addmm": (1, 2, "mat1"), "Mm": (0, 1, "self"), "Convolution": (0, 1, "input")}
 WITH_LABELS = ("BCELoss", "BCEWithLogitsLoss", "MSELoss")  # losses that compare with 0 or 1
 ADDING = ("Add", "Mul", "Div", "Mean", "Sum")  # between a loss and its parts; a minus sign would ask for the opposite
+# without it, what hooks of the program bring back cannot be told from what is there, and a checkpoint would compute it again
+HOOKS_ARE_KNOWN = hasattr(getattr(torch._C._autograd, "SavedTensor", None), "unpack_hook")
 TABLE = 2  # axes of what a linear layer gets
 
 
@@ -60,7 +62,7 @@ class Adversary:
 
     def look(self, loss: torch.Tensor) -> None:
         """A backward pass from this loss begins."""
-        if not self._made:
+        if not self._made or not HOOKS_ARE_KNOWN:
             return
         self._looks += 1
         given = list(self._given(loss.grad_fn))

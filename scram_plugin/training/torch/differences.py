@@ -12,7 +12,18 @@ import torch
 
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch.axes import nodes, sizes_of_result
-from scram_plugin.training.torch.graph import ACTIVATIONS, DISTANCES, LIKELIHOOD, NEAR, Loss, before, operation, saved, through
+from scram_plugin.training.torch.graph import (
+    ACTIVATIONS,
+    DISTANCES,
+    LIKELIHOOD,
+    NEAR,
+    Loss,
+    before,
+    kept,
+    operation,
+    saved,
+    through,
+)
 
 BOUNDED = ("relu", "relu6", "tanh", "sigmoid", "softplus", "softmax")  # activations that outputs have on purpose
 MOST_SORTED = 1 << 20  # targets whose quartiles are taken; PyTorch sorts 16 million at most
@@ -75,7 +86,7 @@ def subtraction(power: Any) -> Any:
 
 def is_square(node: Any) -> bool:
     """Whether a node multiplies values by themselves."""
-    factors, exponent = before(node), getattr(node, "_saved_exponent", None) if operation(node) == "Pow" else None
+    factors, exponent = before(node), kept(node, "exponent") if operation(node) == "Pow" else None
     return (isinstance(exponent, int | float) and exponent == SQUARED) or (
         operation(node) == "Mul" and len(factors) == SQUARED and factors[0] is factors[1]
     )

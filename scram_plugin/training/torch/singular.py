@@ -8,7 +8,7 @@ import torch
 
 from scram_plugin.training.structures import leaves
 from scram_plugin.training.torch.axes import nodes
-from scram_plugin.training.torch.graph import operation, saved
+from scram_plugin.training.torch.graph import kept, operation, saved
 
 # operation -> (its name for the user, what it saved, whether a zero in it is where value or slope is infinite)
 ROOTS = {
@@ -42,7 +42,7 @@ def at_zero(loss: torch.Tensor) -> list[str]:
             if values is not None and values.numel() and _zero(name, values):
                 found["a division by 0" if name in ("Div", "Reciprocal") else f"{said} of 0"] = None
         elif name == "Pow":
-            values, exponent = saved(node, "self"), getattr(node, "_saved_exponent", 2)
+            values, exponent = saved(node, "self"), kept(node, "exponent")
             if isinstance(exponent, int | float) and 0 < exponent < 1 and values is not None and bool((values == 0).any()):
                 found["a root of 0"] = None
     return list(found)[:SHOWN]
