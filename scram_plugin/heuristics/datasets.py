@@ -28,7 +28,7 @@ def always_the_same(run: TrainingRun, name: str) -> bool:
 
 
 def is_constant(run: TrainingRun, name: str) -> bool:
-    """Whether all values of an input, such as ``x0``, are one and the same number."""
+    """Whether all values of inputs or targets, such as ``x0``, are one and the same number."""
     low, high = (run.statistic(schema.STATISTICS, column(name, None, which)) for which in ("min", "max"))
     return low is not None and high is not None and len(low) > 0 and bool(low.values.min() == high.values.max())
 

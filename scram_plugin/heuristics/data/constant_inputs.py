@@ -64,7 +64,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if words := run.loop.get("words"):
         yield _of_words(run, *words)
         return
-    if not (_has_one_label(run) and always_the_same(run, names[0])):
+    if not (is_constant(run, "y0") and always_the_same(run, names[0])):
         called_once(run)
     if (rows := run.loop.get("alike")) and all(_never_changes(run, name) for name in names):
         called_once(run)
@@ -138,7 +138,7 @@ def _judge(run: TrainingRun, name: str, least: int, beside_others: bool) -> Iter
     fit = run.facts.get("fit", {})
     several = (not without_loader(run) or names_batch_size(run.facts, fit.get("batch_size", 0))) and (fit.get("steps") or 2) > 1
     # equal means to the last digit, although the values within a batch differ
-    repeated = (several or _has_one_label(run)) and always_the_same(run, name) and bool((spread.values > 0).any())
+    repeated = (several or is_constant(run, "y0")) and always_the_same(run, name) and bool((spread.values > 0).any())
     repeated = repeated and not _are_choices(run, name, usual, (lowest, highest))
     if whole or repeated:
         severity: Severity = "error" if always and not _is_unknown_word(run, name) else "warning"
@@ -261,12 +261,6 @@ def _stands(run: TrainingRun, share: float = ALMOST) -> bool:
     return late > share * first
 
 
-def _has_one_label(run: TrainingRun) -> bool:
-    """Whether the label of every measured batch is the same number."""
-    low, high = (run.statistic(schema.STATISTICS, column("y0", None, which)) for which in ("min", "max"))
-    return low is not None and high is not None and len(low.finite) > 0 and bool(low.values.min() == high.values.max())
-
-
 def _never_changes(run: TrainingRun, name: str) -> bool:
     """Whether all that was measured of an input is the same in every batch, of each of its features, too."""
     each = [*channels(run, name, "mean").values(), *channels(run, name, "max").values()]
@@ -274,7 +268,7 @@ def _never_changes(run: TrainingRun, name: str) -> bool:
 
 
 def _trained_on_one(run: TrainingRun, name: str) -> bool:
-    """Whether all examples of a recorded training have the same inputs, of which most are not one constant number."""
+    """Whether all examples of a recorded training have the same inputs, of more than one number."""
     seen = few_examples(run)
     one = seen is not None and seen.different == 1 and seen.twice > 0
     return one and not is_constant(run, name) and OF_INPUTS.search(loss_class(run)) is not None

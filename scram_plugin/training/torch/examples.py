@@ -18,7 +18,7 @@ LEAST = 256  # examples that are seen before anything counts as known
 MOST_EVALUATED = 1 << 14  # of one evaluation, that are told apart
 EVALUATIONS = 2  # that are looked at
 SELDOM = 8  # batches of which one is looked at, once few examples are known: the data may become other ones
-LARGE = 1 << 16  # values of a batch
+LARGE = 1 << 16  # values of a batch, which take longer to read than to compare with the last ones
 LOOKED_AT = 1024  # numbers of an example, evenly spread: to look at all of a picture would take long
 
 
@@ -59,7 +59,7 @@ class Examples:
             self._now.update(self._number(plain) if _shape(plain) in self._shapes else ())
 
     def _number(self, plain: Tensors) -> list[int]:
-        """To find out that large ones are those of the last call takes less time than to read them."""
+        """The numbers of the examples of a batch; of a large one that is that of the last call, without reading it again."""
         return (_numbers if sum(t.numel() for _, t in plain) <= LARGE else self._once)(plain)
 
     def facts(self) -> dict[str, Any]:

@@ -54,10 +54,9 @@ class Pace:
             self._measured, self._measuring_cost = self._time, 0.0
         if number % FIRST == 0 and number:
             share = self._cost * UNSEEN / max(self._time - self._since, 1e-9)
-            if share > SHARE:
-                while share > SHARE and self._period < LONGEST:
-                    self._period, share = 2 * self._period, share / 2
-            elif share < SHARE / 4 and self._period > 1:
+            while share > SHARE and self._period < LONGEST:
+                self._period, share = 2 * self._period, share / 2
+            if share < SHARE / 4 and self._period > 1:
                 self._period //= 2
             self._cost, self._since = 0.0, self._time
         self.full = self.measuring or number < FIRST or number % self._period == 0
