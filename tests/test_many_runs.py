@@ -1,5 +1,7 @@
 """Many training runs: by one process, by several, by a cluster, or from what was kept: the same reviews, byte for byte."""
 
+import asyncio
+import gc
 import json
 import os
 import signal
@@ -182,6 +184,20 @@ def test_a_worker_that_is_killed_loses_nothing(in_s3, mixed, small_tasks):
     assert killed
     assert as_text(there) == as_text(reviewed(mixed))
     cluster.worker()
+
+
+def test_only_timeouts_that_nobody_waits_for_are_kept_back(in_s3, caplog):
+    from scram_plugin.reviews.cluster import cluster as connected
+
+    async def leave():
+        for error in (TimeoutError("Timeout"), ValueError("a fault")):
+            asyncio.get_running_loop().create_future().set_exception(error)
+        gc.collect()
+
+    with connected(in_s3[1].address) as executor:
+        asyncio.run_coroutine_threadsafe(leave(), executor._client.loop.asyncio_loop).result(30)
+    left = [str(record.exc_info[1]) for record in caplog.records if record.name == "asyncio" and record.exc_info]
+    assert left == ["a fault"]
 
 
 @pytest.mark.parametrize(

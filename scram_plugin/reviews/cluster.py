@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 from collections.abc import Iterator
 from concurrent.futures import Executor
+from typing import Any
 
 from scram_plugin import __version__
 from scram_plugin.errors import BadOption
@@ -32,6 +34,7 @@ def cluster(address: str) -> Iterator[Executor]:
         client = Client(address, timeout=SECONDS, set_as_default=False)
     except (OSError, ValueError, TypeError, ImportError) as error:
         raise BadOption(f"--dask: no scheduler answers at {address} ({str(error)[:200]})") from None
+    client.loop.asyncio_loop.set_exception_handler(_without_timeouts)
     with client:
         try:
             versions = client.run(_version)
@@ -44,6 +47,16 @@ def cluster(address: str) -> Iterator[Executor]:
                 raise BadOption(f"--dask: the worker {worker} has SCRAM {version}, not {__version__}; use the same version")
         with client.get_executor(pure=False, retries=RETRIES) as executor:
             yield executor
+
+
+def _without_timeouts(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Keeps back what Dask's timer of messages leaves when it ends just as a connection is closed: nobody waits for it.
+
+    Without this, a busy machine prints "Future exception was never retrieved" beside the review. A timeout that matters is
+    raised where its result is awaited.
+    """
+    if not isinstance(context.get("exception"), TimeoutError | asyncio.TimeoutError):
+        loop.default_exception_handler(context)
 
 
 def _version() -> str:
