@@ -11,7 +11,7 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.datasets import always_the_same, data_of, few_examples, is_constant
-from scram_plugin.heuristics.edits import Edit, divide_pixels, keep_inputs, names_batch_size
+from scram_plugin.heuristics.edits import Edit, divide_pixels, keep_inputs, names_batch_size, truncated_values
 from scram_plugin.heuristics.heuristic import CALIBRATED, INPUTS, Cause, Finding, Heuristic, NotChecked, Option, absent
 from scram_plugin.heuristics.limits import ALMOST, MOSTLY, ROUNDED, TENTH
 from scram_plugin.heuristics.measured import (
@@ -63,6 +63,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise NotChecked("no statistics of the inputs were logged", HOW)
     if words := run.loop.get("words"):
         yield _of_words(run, *words)
+        return
+    if (cast := truncated_values(run.facts)) is not None and _are_whole(run, names[0]):
+        said = f"Line {cast.line} makes whole numbers of scaled values, by `{one_line(cast.text)}`: most of them become 0."
+        yield _of_first_batch(run, "constant", "Constant inputs: most values become 0", said, cast.edit)
         return
     if not (is_constant(run, "y0") and always_the_same(run, names[0])):
         called_once(run)
@@ -211,6 +215,15 @@ def _are_cut(run: TrainingRun, name: str, spread: Curve, mean: Curve, ends: tupl
     whole = str(_input(run, name).get("dtype")).startswith("int")
     between = 0 <= ends[0] < ends[1] <= 1
     return whole and between and not _are_binary(spread, mean, (0.0, 1.0))
+
+
+def _are_whole(run: TrainingRun, name: str) -> bool:
+    """Whether the lowest and the highest value of every batch are whole numbers, and most of the values are 0."""
+    low, high, zeros = (run.statistic(schema.STATISTICS, column(name, None, which)) for which in ("min", "max", "zero"))
+    if low is None or high is None or zeros is None or not len(zeros):
+        return False
+    ends = np.concatenate([low.values, high.values])
+    return bool((ends == np.round(ends)).all() and np.ptp(ends) > 0 and (zeros.values > MOSTLY).all())
 
 
 def _are_truncated(run: TrainingRun, name: str, spread: Curve, mean: Curve, ends: tuple[float, float]) -> bool:

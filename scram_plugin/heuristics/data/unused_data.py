@@ -26,6 +26,7 @@ TITLES = {
     "split": "Most of the data are held out",
     "unlinked": "No node of the graph is linked to another one",
     "swapped": "The training data are those that are held out",
+    "unread": "The model never reads a part of its inputs",
     "few": "Only few of the examples are trained on",
 }
 OF_ALL = 3  # times the examples that are trained on: most of a larger data set is left out; by definition

@@ -80,6 +80,7 @@ from scram_plugin.heuristics.edits.torch_steps import call_scheduler as call_sch
 from scram_plugin.heuristics.edits.torch_steps import switch_modes as switch_modes
 from scram_plugin.heuristics.edits.torch_steps import take_steps as take_steps
 from scram_plugin.heuristics.edits.triplets import swapped_triplets as swapped_triplets
+from scram_plugin.heuristics.edits.truncated import truncated_values as truncated_values
 from scram_plugin.heuristics.edits.uncalled import WrongLine as WrongLine
 from scram_plugin.heuristics.edits.uncalled import uncalled as uncalled
 from scram_plugin.heuristics.edits.unused import unused_outputs as unused_outputs

@@ -34,6 +34,8 @@ PURE: dict[str, dict[str, int]] = {
 }
 # methods of tensors that return what they make; source: PyTorch
 METHODS = ("masked_fill", "unsqueeze", "squeeze", "view", "reshape", "permute", "transpose", "clamp", "softmax", "log_softmax")
+# methods that sum up what other nodes or positions give; source: PyTorch
+SUMS = ("index_add", "scatter_add", "index_reduce", "scatter_reduce", "matmul", "bmm", "mm")
 # layers whose call does nothing but compute its result; source: PyTorch, Keras
 LAYERS = re.compile(
     r"(Linear|Dense|Conv\w+|Embedding|Dropout|Flatten|Activation|(Leaky|P)?ReLU|GELU|ELU|SiLU|Tanh|Sigmoid|Softmax)$"
@@ -150,4 +152,7 @@ def _computes(known: Code, source: SourceFile, value: ast.expr) -> bool:
     if isinstance(value, ast.BinOp):
         return any(_computes(known, source, v) for v in (value.left, value.right))
     place = Piece(source, value)
-    return isinstance(value, ast.Call) and (_is_pure(known, place) or _is_layer(known, place))
+    if not isinstance(value, ast.Call):
+        return False
+    sums = isinstance(value.func, ast.Attribute) and value.func.attr in SUMS
+    return sums or _is_pure(known, place) or _is_layer(known, place)

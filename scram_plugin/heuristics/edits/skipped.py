@@ -10,10 +10,12 @@ from functools import lru_cache
 from typing import Any
 
 from scram_plugin.heuristics.edits.bindings import bound_to, follow, functions, returns
+from scram_plugin.heuristics.edits.drawn import few_drawn, grown_beside, one_batch
 from scram_plugin.heuristics.edits.flow import LOOPS, says_validation
 from scram_plugin.heuristics.edits.parts import Skipped, held_out_for_training, small_splits
 from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
 from scram_plugin.heuristics.edits.source import SourceFile, names_in
+from scram_plugin.heuristics.edits.unread_parts import unread_parts
 
 STEPS = ("backward", "apply_gradients", "train_on_batch", "manual_backward")  # source: PyTorch, Keras, Lightning
 BATCH = re.compile(r"\b(batch(_?size)?|bs|b)\b|batch_?size", re.I)  # the name of a batch size; by definition
@@ -47,6 +49,7 @@ def skipped_data(facts: Mapping[str, Any]) -> Skipped | None:
             _renewed(known),
             _seeded(known),
         ),
+        *(few_drawn(known), one_batch(known), grown_beside(known), unread_parts(known, facts)),
         *(small_splits(known), held_out_for_training(known)),
     )
     return next(itertools.chain(*rules), None)

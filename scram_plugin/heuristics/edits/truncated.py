@@ -1,0 +1,109 @@
+"""Scaled values that a program makes whole numbers of: between 0 and 1 nearly all of them become 0."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from scram_plugin.heuristics.edits.bindings import bound_to
+from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
+from scram_plugin.heuristics.edits.source import SourceFile, targets_of
+from scram_plugin.heuristics.edits.uncalled import WrongLine
+
+WHOLE = re.compile(r"^(np\.|numpy\.|torch\.|tf\.)?u?int\d*$|^torch\.long$|^torch\.short$|\w\.dtype$")  # source: NumPy, PyTorch
+CASTS = ("astype", "to", "type", "cast")  # methods and functions that are given a type; source: NumPy, PyTorch, TensorFlow
+MAKES = ("tensor", "array", "asarray", "as_tensor")  # functions with an argument `dtype`; source: NumPy, PyTorch
+INTEGERS = ("long", "int", "short")  # methods of tensors; source: PyTorch
+SCALES = ("transform", "fit_transform", "normalize", "minmax_scale", "scale")  # source: scikit-learn
+ON_PURPOSE = re.compile(r"round|rint\b|floor|ceil|digitize|argm|bucketize|trunc", re.I)  # functions; source: NumPy, PyTorch
+NUMBERED = re.compile(
+    r"bins?\b|bucket|token|index|idx|level|code|class|label|target|\bys?\b|y_", re.I
+)  # names of what is counted
+
+
+def truncated_values(facts: Mapping[str, Any]) -> WrongLine | None:
+    """The first cast of scaled values to whole numbers, with the edit to real ones; None without one."""
+    known = program(facts)
+    return next(itertools.chain(_casts(known), _filled(known)), None)
+
+
+def _casts(known: Code) -> Iterator[WrongLine]:
+    for call in known.nodes(ast.Call):
+        source, node = call
+        found = _cast(known, call)
+        if found is None:
+            continue
+        value, kind = found
+        targets = " ".join(source.of(target) for target in targets_of(source.statement(node)))
+        if not NUMBERED.search(targets) and not ON_PURPOSE.search(source.of(node)) and _is_scaled(known, value):
+            change = None
+            if isinstance(kind, ast.expr):
+                real = "torch.float32" if source.of(kind).startswith("torch.") else '"float32"'
+                change = Change(source, *source.span(kind), real)
+            elif isinstance(node.func, ast.Attribute):
+                start = source.span(node.func.value)[1]
+                change = Change(source, start, source.span(node)[1], ".float()")
+            yield WrongLine(source.of(node), node.lineno, known.edit([change]))
+
+
+def _cast(known: Code, call: Piece) -> tuple[Piece, ast.expr | None] | None:
+    """What a call makes whole numbers of, and the type that it is given; None for other calls."""
+    source, node = call
+    called, owner = known.called(call), node.func.value if isinstance(node.func, ast.Attribute) else None
+    types = [*(k.value for k in node.keywords if k.arg == "dtype"), *node.args]
+    kinds = [k for k in types if WHOLE.search(_type(source, k))]
+    if owner is not None and called in INTEGERS and not types:
+        return Piece(source, owner), None
+    if not kinds:
+        return None
+    if called in MAKES and node.args and kinds[0] is not node.args[0]:
+        return Piece(source, node.args[0]), kinds[0]
+    if called in CASTS and owner is not None:
+        first = node.args[0] if node.args and node.args[0] is not kinds[0] else owner  # ``tf.cast(x, "uint8")``
+        return Piece(source, first), kinds[0]
+    return None
+
+
+def _type(source: SourceFile, node: ast.expr) -> str:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else source.of(node)
+
+
+def _is_scaled(known: Code, value: Piece) -> bool:
+    """Whether an expression, or what its variable stands for, divides or is that of a scaler."""
+    bound = bound_to(known, value) if isinstance(value.node, ast.Name) else []
+    before = [b for b in bound if b.source is value.source and b.node.lineno <= value.node.lineno]
+    for source, node in [value, *before[-1:]]:
+        if ON_PURPOSE.search(source.of(node)) or _is_multiplied(node):
+            continue
+        inner = list(ast.walk(node))
+        divides = any(isinstance(n, ast.BinOp) and isinstance(n.op, ast.Div) for n in inner)
+        if divides or any(isinstance(n, ast.Call) and known.called(Piece(source, n)) in SCALES for n in inner):
+            return True
+    return False
+
+
+def _is_multiplied(node: ast.AST) -> bool:
+    """``x / x.max() * 255``: whole numbers of a wide range."""
+    return any(isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mult) for n in ast.walk(node))
+
+
+def _filled(known: Code) -> Iterator[WrongLine]:
+    """``x = np.zeros_like(counts)`` and then ``x[i] = row / row.max()``: an array of whole numbers stays one."""
+    for place in known.nodes(ast.Assign):
+        source, node = place
+        target, call = node.targets[0], node.value
+        made = isinstance(call, ast.Call) and known.called(Piece(source, call)) in ("zeros_like", "empty_like", "ones_like")
+        if not made or not isinstance(target, ast.Name) or any(k.arg == "dtype" for k in call.keywords) or len(call.args) != 1:
+            continue
+        for other in ast.walk(source.scope(node)):
+            inner = other.targets[0] if isinstance(other, ast.Assign) else None
+            own = isinstance(inner, ast.Subscript) and source.of(inner.value) == target.id
+            if own and _is_scaled(known, Piece(source, other.value)):  # type: ignore[attr-defined]
+                end = source.span(call.args[0])[1]
+                of_torch = known.full_name(Piece(source, call.func)).startswith("torch.")
+                change = Change(source, end, end, f", dtype={'torch.float32' if of_torch else 'float'}")
+                yield WrongLine(source.of(call), node.lineno, known.edit([change]))
+                break
