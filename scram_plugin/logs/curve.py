@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from scram_plugin.logs.series import Series
+
+FEW = 4  # changes at the beginning and at the end of an epoch; by definition
+SETTLED = 0.5  # of the changes at the beginning, and share of the epochs; means of eight batches change by 0.4, by definition
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,15 @@ def of_all_batches(curve: Curve, batches: Curve | None, epochs: Curve | None) ->
     if batches is None or epochs is None or not len(curve) < len(batches) == len(epochs):
         return curve
     last = np.flatnonzero(np.diff(epochs.values, append=np.inf))
-    return batches if np.ptp(batches.values) > 0 and np.array_equal(batches.values[last], curve.values) else curve
+    same = np.ptp(batches.values) > 0 and np.array_equal(batches.values[last], curve.values)
+    return batches if same and not _are_running_means(np.split(batches.values, last[:-1] + 1)) else curve
+
+
+def _are_running_means(parts: Sequence[np.ndarray]) -> bool:
+    """Whether the values of most epochs but the first change less and less, as means of all batches so far do."""
+    steps = [np.abs(np.diff(part)) for part in parts[1:] if len(part) >= 2 * FEW]
+    settled = [np.median(d[-FEW:]) < SETTLED * np.median(d[:FEW]) for d in steps]
+    return bool(settled) and bool(np.mean(settled) > SETTLED)
 
 
 def decimate(values: np.ndarray, points: int) -> np.ndarray:

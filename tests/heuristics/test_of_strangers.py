@@ -120,6 +120,16 @@ def test_one_value_is_no_scale(samples, told):
     assert bool(found) == told
 
 
+@pytest.mark.parametrize(("spread", "told"), [(0.0, False), (0.001, True)])
+def test_one_number_for_a_whole_batch(spread, told):
+    """The time of a diffusion that is run backwards: training draws one for each example."""
+    training = {"x1/mean": [0.49] * 8, "x1/std": [0.29] * 8, "x1/min": [0.0] * 8, "x1/max": [0.98] * 8}
+    times = np.linspace(0.98, 0.84, 8)
+    validation = {"x1/mean": times, "x1/std": [spread] * 8, "x1/min": times, "x1/max": times}
+    found = findings("input-distribution-shift", {}, training, LEARNS, validation, fit={"batch_size": 192}, loss=MSE)
+    assert bool(found) == told
+
+
 @pytest.mark.parametrize(("means", "told"), [([0.25] * 40, True), (NOISE[:40], False)])
 def test_one_array_for_all_examples(means, told):
     statistics = {f"x0/{which}": [value] * 8 for which, value in (("mean", 0.25), ("std", 0.5), ("min", 0.0), ("max", 1.0))}

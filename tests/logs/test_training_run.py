@@ -105,6 +105,18 @@ def test_parts_of_both_losses_come_before_the_loss_of_batches(tmp_path):
     assert run.signal("batch loss").values.tolist() == [40, 30, 20]
 
 
+@pytest.mark.parametrize(("means", "axis"), [(False, "batch"), (True, "epoch")])
+def test_running_means_of_an_epoch_are_no_losses_of_batches(means, axis):
+    """A step of one's own in Keras may return the mean of all batches so far, which begins anew in each epoch."""
+    losses = 1.0 + 0.2 * np.random.default_rng(0).normal(size=(4, 25))
+    if means:
+        losses = losses.cumsum(1) / np.arange(1, 26)
+    losses = losses.astype(np.float32)
+    batches = {"loss": losses.ravel(), "epoch": np.repeat([0.0, 1.0, 2.0, 3.0], 25)}
+    run = training_run({"epoch_loss": losses[:, -1]}, {}, {"framework": "keras"}, batches)
+    assert run.signal("training loss").axis == axis
+
+
 @pytest.mark.parametrize(("of_last", "axis"), [(True, "batch"), (False, "epoch")])
 def test_an_epoch_with_the_loss_of_its_last_batch_alone(of_last, axis):
     """A step of one's own in Keras logs that, if it returns the loss of the batch."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.datasets import always_the_same, data_of, few_examples, is_constant
-from scram_plugin.heuristics.edits import Edit, divide_pixels, keep_inputs, names_batch_size, truncated_values
+from scram_plugin.heuristics.edits import Edit, divide_pixels, keep_inputs, lost_values, names_batch_size, truncated_values
 from scram_plugin.heuristics.heuristic import CALIBRATED, INPUTS, Cause, Finding, Heuristic, NotChecked, Option, absent
 from scram_plugin.heuristics.limits import ALMOST, MOSTLY, ROUNDED, TENTH
 from scram_plugin.heuristics.measured import (
@@ -63,6 +63,10 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         raise NotChecked("no statistics of the inputs were logged", HOW)
     if words := run.loop.get("words"):
         yield _of_words(run, *words)
+        return
+    if (lost := lost_values(run.facts)) is not None:
+        said = f"Line {lost.line} leaves one value of nearly all, by `{one_line(lost.text)}`."
+        yield _of_first_batch(run, "constant", "Constant inputs: a line makes nearly all values the same", said, lost.edit)
         return
     if (cast := truncated_values(run.facts)) is not None and _are_whole(run, names[0]):
         said = f"Line {cast.line} makes whole numbers of scaled values, by `{one_line(cast.text)}`: most of them become 0."

@@ -70,6 +70,8 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         seen = _validated(run, column)
         if low_v == high_v != 0 and seen < SEVERAL_SEEN:
             continue  # perhaps of a single number; an array of zeros was forgotten
+        if low_v != high_v and not _varies(run, column):
+            continue  # one number for a whole batch, such as the time of a diffusion that is run backwards
         # a few examples may be alike by chance: that they are of the same kind is what must be ruled out
         error = float(np.hypot(spread / np.sqrt(_examples(run)), max(spread, spread_v) / np.sqrt(seen)))
         significant = abs(mean - mean_v) > options["errors"] * error
@@ -128,6 +130,12 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         curves=[curve.source(), *([loss.source()] if (loss := run.signal("validation loss")) is not None else [])],
         causes=[Cause("preprocessing", said, edit=edit), split] if said else [split, Cause("preprocessing")],
     )
+
+
+def _varies(run: TrainingRun, column: Column) -> bool:
+    """Whether the validation inputs of one batch differ."""
+    spread = run.statistic(schema.VALIDATION, str(column._replace(statistic="std")))
+    return spread is None or bool(spread.finite.values.any())
 
 
 def _rescaled(found: tuple[Level, Level]) -> bool:

@@ -42,6 +42,7 @@ from scram_plugin.heuristics.edits.epochs import hold_out as hold_out
 from scram_plugin.heuristics.edits.epochs import train_longer as train_longer
 from scram_plugin.heuristics.edits.idle import dropped_results as dropped_results
 from scram_plugin.heuristics.edits.idle import unread_values as unread_values
+from scram_plugin.heuristics.edits.labels_apart import targets_apart as targets_apart
 from scram_plugin.heuristics.edits.lost import keep_inputs as keep_inputs
 from scram_plugin.heuristics.edits.monitors import set_direction as set_direction
 from scram_plugin.heuristics.edits.moved import moved_places as moved_places
@@ -80,6 +81,7 @@ from scram_plugin.heuristics.edits.torch_steps import call_scheduler as call_sch
 from scram_plugin.heuristics.edits.torch_steps import switch_modes as switch_modes
 from scram_plugin.heuristics.edits.torch_steps import take_steps as take_steps
 from scram_plugin.heuristics.edits.triplets import swapped_triplets as swapped_triplets
+from scram_plugin.heuristics.edits.truncated import lost_values as lost_values
 from scram_plugin.heuristics.edits.truncated import truncated_values as truncated_values
 from scram_plugin.heuristics.edits.uncalled import WrongLine as WrongLine
 from scram_plugin.heuristics.edits.uncalled import uncalled as uncalled

@@ -32,11 +32,21 @@ def few_drawn(known: Code) -> Iterator[Skipped]:
         name = getattr(call.source.scope(call.node), "name", "")
         if bound is None or CROPS.search(name):
             continue
-        stop = call.source.of(bound)
-        if isinstance(bound, ast.Name | ast.Attribute) and BATCH.search(stop):
-            yield from _of_size(known, call, bound, stop, stop in sizes)
-        elif isinstance(bound, ast.BinOp) and isinstance(bound.op, ast.FloorDiv):
-            yield from _of_quotient(known, call, call.source.of(bound.right))
+        stop, made = call.source.of(bound), follow(known, Piece(call.source, bound))
+        if isinstance(made.node, ast.BinOp) and isinstance(made.node.op, ast.FloorDiv):
+            size = made.source.of(made.node.right)
+            if size in sizes:
+                yield from _of_places(
+                    known, call, bound, f"Line {call.node.lineno} draws places below `{stop}`, a number of batches"
+                )
+            if made.node is bound:
+                yield from _of_quotient(known, call, size)
+        elif BATCH.search(stop) and not SIZE_OF_DATA.search(made.text):
+            if stop in sizes:
+                yield from _of_places(
+                    known, call, bound, f"Line {call.node.lineno} draws places below `{stop}`, the size of a batch"
+                )
+            yield from _of_windows(known, call, bound, stop)
 
 
 def _bound(known: Code, call: Piece) -> tuple[ast.expr | None, list[str]]:
@@ -54,15 +64,15 @@ def _bound(known: Code, call: Piece) -> tuple[ast.expr | None, list[str]]:
     return stop, [source.of(one) for one in each]
 
 
-def _of_size(known: Code, call: Piece, bound: ast.expr, stop: str, of_batch: bool) -> Iterator[Skipped]:
-    if SIZE_OF_DATA.search(follow(known, Piece(call.source, bound)).text):
-        return
-    for data in _taken_at(call) if of_batch else ():
+def _of_places(known: Code, call: Piece, bound: ast.expr, said: str) -> Iterator[Skipped]:
+    for data in _taken_at(call):
         if _is_whole(known, data):
-            said = f"Line {call.node.lineno} draws places below `{stop}`, the size of a batch, in place of `len({data.text})`."
             change = Change(call.source, *call.source.span(bound), f"len({data.text})")
-            yield Skipped("few", call.node.lineno, said, known.edit([change]))
+            yield Skipped("few", call.node.lineno, f"{said}, in place of `len({data.text})`.", known.edit([change]))
             return
+
+
+def _of_windows(known: Code, call: Piece, bound: ast.expr, stop: str) -> Iterator[Skipped]:
     for data in _windows(call, stop):
         if _is_whole(known, data):
             said = f"Line {call.node.lineno} draws the beginnings of the windows of `{data.text}` below `{stop}`, their length."

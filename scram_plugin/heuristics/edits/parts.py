@@ -50,6 +50,28 @@ def small_splits(known: Code) -> Iterator[Skipped]:
             yield Skipped("split", node.lineno, f"Line {node.lineno} holds out {share:.0%} of the data.")
 
 
+def large_shares(known: Code) -> Iterator[Skipped]:
+    """``n_val = int(0.98 * len(x))``: the number of what is held out is most of the data, and no other part has a share."""
+    found, others = [], False
+    for place in known.nodes(ast.Assign):
+        target, call = place.node.targets[0], place.node.value
+        name = target.id if isinstance(target, ast.Name) else ""
+        if not name or not isinstance(call, ast.Call) or len(call.args) != 1:
+            continue
+        part = call.args[0]
+        factors = [part.left, part.right] if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Mult) else []
+        shares = [n.value for n in factors if isinstance(n, ast.Constant) and isinstance(n.value, float)]
+        counted = known.called(Piece(place.source, call)) in ("int", "round") and any(
+            "len(" in place.source.of(n) for n in factors
+        )
+        own = _says(HELD_OUT, name) and not OTHERS.search(name)
+        others |= counted and bool(shares) and not own  # then it may be a place, and not a number
+        if own and counted and len(shares) == 1 and MOST_HELD_OUT <= shares[0] < 1:
+            said = f"Line {place.node.lineno} makes `{name}` {shares[0]:.0%} of the data."
+            found.append(Skipped("split", place.node.lineno, said))
+    yield from () if others else found
+
+
 def _says(words: re.Pattern[str], text: str) -> bool:
     return bool(words.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", text)))
 

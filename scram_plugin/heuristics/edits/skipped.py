@@ -12,7 +12,7 @@ from typing import Any
 from scram_plugin.heuristics.edits.bindings import bound_to, follow, functions, returns
 from scram_plugin.heuristics.edits.drawn import few_drawn, grown_beside, one_batch
 from scram_plugin.heuristics.edits.flow import LOOPS, says_validation
-from scram_plugin.heuristics.edits.parts import Skipped, held_out_for_training, small_splits
+from scram_plugin.heuristics.edits.parts import Skipped, held_out_for_training, large_shares, small_splits
 from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
 from scram_plugin.heuristics.edits.source import SourceFile, names_in
 from scram_plugin.heuristics.edits.unread_parts import unread_parts
@@ -50,7 +50,7 @@ def skipped_data(facts: Mapping[str, Any]) -> Skipped | None:
             _seeded(known),
         ),
         *(few_drawn(known), one_batch(known), grown_beside(known), unread_parts(known, facts)),
-        *(small_splits(known), held_out_for_training(known)),
+        *(small_splits(known), large_shares(known), held_out_for_training(known)),
     )
     return next(itertools.chain(*rules), None)
 

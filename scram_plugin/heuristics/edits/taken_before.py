@@ -7,12 +7,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from scram_plugin.heuristics.edits.bindings import bound_to
 from scram_plugin.heuristics.edits.mispaired import PAIR, Mispaired
 from scram_plugin.heuristics.edits.program import Code, Piece, program
 from scram_plugin.heuristics.edits.source import SourceFile, names_in
 from scram_plugin.heuristics.edits.target_names import LABELS, NOT_LABELS
 
 SUMS_UP = re.compile(r"\b(sorted|set|unique|Counter|sum|max|min|len)\(")  # names or counts of classes; source: Python, NumPy
+PLACES = ("flatnonzero", "where", "nonzero", "argwhere")  # source: NumPy, PyTorch
 REORDERS = ("sorted", "sort", "shuffle", "sample", "permutation")  # source: Python, random, NumPy
 
 
@@ -23,7 +25,41 @@ def labels_before_an_order(facts: Mapping[str, Any]) -> Mispaired | None:
         found = (*_in_function(known, source, function), *_sorted_alone(known, source, function))
         if found:
             return found[0]
-    return None
+    return next(_places(known), None)
+
+
+def _places(known: Code) -> Iterator[Mispaired]:
+    """``members = [flatnonzero(ids == m) for m in ...]`` before ``ids = ids[order]``: these are places in the old order."""
+    for place in known.nodes(ast.Assign):
+        source, node = place
+        found = [n for n in ast.walk(node.value) if isinstance(n, ast.Call) and known.called(Piece(source, n)) in PLACES]
+        compared = [n.left for c in found for a in c.args for n in ast.walk(a) if isinstance(n, ast.Compare)]
+        labels = {n.id for n in compared if isinstance(n, ast.Name)}
+        target, body = node.targets[0], getattr(source.parent(node), "body", [])
+        if not isinstance(target, ast.Name) or len(labels) != 1 or node not in body:
+            continue
+        name = labels.pop()
+        after = body[body.index(node) + 1 :]
+        moved = [one for one in after if isinstance(one, ast.Assign) and _is_moved(known, source, one, name)]
+        again = any(target.id in [n for t in one.targets for n in names_in(t)] for one in after if isinstance(one, ast.Assign))
+        if moved and not again:
+            said = f"Line {node.lineno} looks up places in `{name}`, which line {moved[0].lineno} brings into a new order."
+            yield Mispaired("orders", node.lineno, target.id, name, said)
+
+
+def _is_moved(known: Code, source: SourceFile, statement: ast.Assign, name: str) -> bool:
+    """``ids = ids[order]``, also as one of several, with an order that was drawn."""
+    target, value = statement.targets[0], statement.value
+    pairs: list[tuple[ast.expr, ast.expr]] = [(target, value)]
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        pairs = list(zip(target.elts, value.elts, strict=False))
+    for one, given in pairs:
+        own = isinstance(one, ast.Name) and one.id == name
+        if own and isinstance(given, ast.Subscript) and source.of(given.value) == name and isinstance(given.slice, ast.Name):
+            made = bound_to(known, Piece(source, given.slice))
+            if made and all(known.called(m) in ("permutation", "randperm") for m in made):
+                return True
+    return False
 
 
 def _sorted_alone(known: Code, source: SourceFile, function: ast.FunctionDef) -> Iterator[Mispaired]:

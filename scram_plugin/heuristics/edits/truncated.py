@@ -17,6 +17,10 @@ WHOLE = re.compile(r"^(np\.|numpy\.|torch\.|tf\.)?u?int\d*$|^torch\.long$|^torch
 CASTS = ("astype", "to", "type", "cast")  # methods and functions that are given a type; source: NumPy, PyTorch, TensorFlow
 MAKES = ("tensor", "array", "asarray", "as_tensor")  # functions with an argument `dtype`; source: NumPy, PyTorch
 INTEGERS = ("long", "int", "short")  # methods of tensors; source: PyTorch
+BRIGHTEST = 255  # of the values of a byte; by definition
+TIME = re.compile(r"t|ts|time|times|timesteps?")  # source: usual names
+STEPS = re.compile(r"(^|[._])(T|(n_|num_|max_)?(time)?_?steps)$")  # of a diffusion; source: usual names
+CUTS = ("clamp", "clip")  # source: PyTorch, NumPy
 SCALES = ("transform", "fit_transform", "normalize", "minmax_scale", "scale")  # source: scikit-learn
 ON_PURPOSE = re.compile(r"round|rint\b|floor|ceil|digitize|argm|bucketize|trunc", re.I)  # functions; source: NumPy, PyTorch
 NUMBERED = re.compile(
@@ -27,7 +31,44 @@ NUMBERED = re.compile(
 def truncated_values(facts: Mapping[str, Any]) -> WrongLine | None:
     """The first cast of scaled values to whole numbers, with the edit to real ones; None without one."""
     known = program(facts)
-    return next(itertools.chain(_casts(known), _filled(known)), None)
+    return next(itertools.chain(_casts(known), _divided(known), _filled(known)), None)
+
+
+def lost_values(facts: Mapping[str, Any]) -> WrongLine | None:
+    """The first line that makes nearly all values the same, whatever they are; None without one."""
+    known = program(facts)
+    return next(itertools.chain(_times(known), _cut_first(known)), None)
+
+
+def _times(known: Code) -> Iterator[WrongLine]:
+    """``t // steps`` in a program that runs a diffusion: the time of every example becomes 0."""
+    for source, node in known.nodes(ast.BinOp):
+        left = node.left.value if isinstance(node.left, ast.Subscript) else node.left
+        is_time = isinstance(node.op, ast.FloorDiv) and isinstance(left, ast.Name) and TIME.fullmatch(left.id)
+        if is_time and STEPS.search(source.of(node.right)) and "cumprod" in source.text:
+            yield WrongLine(source.of(node), node.lineno, known.edit([_true_division(source, node)]))
+
+
+def _cut_first(known: Code) -> Iterator[WrongLine]:
+    """``x.clamp(0, 1) / 255``: all pixels but the darkest become 1 / 255."""
+    for source, node in known.nodes(ast.BinOp):
+        call = node.left
+        cut = isinstance(node.op, ast.Div) and isinstance(call, ast.Call) and known.called(Piece(source, call)) in CUTS
+        if cut and getattr(node.right, "value", None) == BRIGHTEST and re.search(r"\b0(\.0?)?, *1(\.0?)?\)$", source.of(call)):
+            yield WrongLine(source.of(node), node.lineno, None)
+
+
+def _true_division(source: SourceFile, node: ast.BinOp) -> Change | None:
+    start, end = source.span(node.left)[1], source.span(node.right)[0]
+    between = source.text[start:end]
+    return Change(source, start, end, between.replace("//", "/")) if between.count("//") == 1 else None
+
+
+def _divided(known: Code) -> Iterator[WrongLine]:
+    """``x // 255``, of pixels."""
+    for source, node in known.nodes(ast.BinOp):
+        if isinstance(node.op, ast.FloorDiv) and isinstance(node.right, ast.Constant) and node.right.value == BRIGHTEST:
+            yield WrongLine(source.of(node), node.lineno, known.edit([_true_division(source, node)]))
 
 
 def _casts(known: Code) -> Iterator[WrongLine]:
@@ -43,9 +84,9 @@ def _casts(known: Code) -> Iterator[WrongLine]:
             if isinstance(kind, ast.expr):
                 real = "torch.float32" if source.of(kind).startswith("torch.") else '"float32"'
                 change = Change(source, *source.span(kind), real)
-            elif isinstance(node.func, ast.Attribute):
-                start = source.span(node.func.value)[1]
-                change = Change(source, start, source.span(node)[1], ".float()")
+            elif isinstance(node.func, ast.Attribute) and source.of(node).endswith(method := f"{node.func.attr}()"):
+                end = source.span(node)[1]
+                change = Change(source, end - len(method), end, "float()")
             yield WrongLine(source.of(node), node.lineno, known.edit([change]))
 
 
