@@ -70,7 +70,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         seen = _validated(run, column)
         if low_v == high_v != 0 and seen < SEVERAL_SEEN:
             continue  # perhaps of a single number; an array of zeros was forgotten
-        if low_v != high_v and not _varies(run, column):
+        if not column.part and low_v != high_v and not _varies(run, column):
             continue  # one number for a whole batch, such as the time of a diffusion that is run backwards
         # a few examples may be alike by chance: that they are of the same kind is what must be ruled out
         error = float(np.hypot(spread / np.sqrt(_examples(run)), max(spread, spread_v) / np.sqrt(seen)))
