@@ -12,7 +12,8 @@ warning. One with a fault is run watched. Printed for each folder:
 * sound programs with an alarm, with another output, or broken by watching.
 
 `--preflight`: the same with `scram preflight` in place of watching. `--overhead`: the processor's time from the line WATCH to
-the end, watched and not, of sound programs. What the speed of the machine decides (`slow-input`) is counted apart.
+the end, and that of the later half of the steps, watched and not, of sound programs. What the speed of the machine decides
+(`slow-input`) is counted apart.
 """
 
 from __future__ import annotations
@@ -132,8 +133,8 @@ def flown(program: Program) -> Result:
         return Result(program, "", False, found, False, False, Ran(0, "", "", None, None))
 
 
-def overhead(sound: Iterable[Result]) -> list[tuple[str, float]]:
-    """Program -> processor's time watched, over that without, in the median of some rounds."""
+def overhead(sound: Iterable[Result]) -> list[tuple[float, float]]:
+    """Processor's time watched, over that without, in the median of some rounds: of all, and of the later half of the steps."""
     ratios = []
     for result in sound:
         if result.step is None or result.step < SHORT or result.program.framework != "torch":
@@ -143,10 +144,11 @@ def overhead(sound: Iterable[Result]) -> list[tuple[str, float]]:
             with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
                 alone = run(timed(result.program), Path(one))
                 with_it = run(watched(result.program, Path(two, "logs"), clock=True), Path(two))
-            if alone.cpu and with_it.cpu:
-                found.append(with_it.cpu / alone.cpu)
+            if alone.cpu and with_it.cpu and alone.late and with_it.late:
+                found.append((with_it.cpu / alone.cpu, with_it.late / alone.late))
         if found:
-            ratios.append((result.program.name, statistics.median(found)))
+            whole, late = zip(*found, strict=True)
+            ratios.append((statistics.median(whole), statistics.median(late)))
     return ratios
 
 
@@ -201,8 +203,9 @@ def main() -> None:
         report(f"{folder}{', preflight' if asked.preflight else ''}", results, asked.verbose)
         if asked.overhead and not asked.preflight:
             ratios = overhead(r for r in results if not r.program.kind)
-            values = [ratio for _, ratio in ratios] or [float("nan")]
-            print(f"  processor's time, watched over not: median {statistics.median(values):.3f}, largest {max(values):.3f}")
+            for what, values in zip(("in all", "of the later half of the steps"), zip(*ratios, strict=True), strict=False):
+                usual = f"median {statistics.median(values):.3f}, largest {max(values):.3f}"
+                print(f"  processor's time {what}, watched over not: {usual}")
 
 
 if __name__ == "__main__":

@@ -22,8 +22,10 @@ TIMES = re.compile(
     r"'\w+_(runtime|per_second)': '[^']+'|\d+(\.\d+)?( ?s\b| ?sec| ?ms\b| ?minutes| ?it/s)|\b(ms|s)/\w+ +\d+(\.\d+)?"
 )
 CLOCK = "BENCH-CPU"
-_TOLD = f"_a.register(lambda: print({CLOCK!r}, _t.process_time() - _b, file=_s.stderr))"
-CLOCKED = f"import atexit as _a, time as _t, sys as _s; _b = _t.process_time(); {_TOLD}"
+_OPTIMIZERS = "__import__('importlib').import_module('torch.optim.optimizer')"
+_STEPS = f"_n = []; {_OPTIMIZERS}.register_optimizer_step_pre_hook(lambda *_: _n.append(_t.process_time()))"
+_TOLD = f"_a.register(lambda: print({CLOCK!r}, _t.process_time() - _b, _n[-1] - _n[len(_n) // 2], file=_s.stderr))"
+CLOCKED = f"import atexit as _a, time as _t, sys as _s; {_STEPS}; _b = _t.process_time(); {_TOLD}"
 
 
 class Program(NamedTuple):
@@ -39,6 +41,7 @@ class Ran(NamedTuple):
     last: str  # line of the errors that it printed
     result: float | None  # oriented: higher is better
     cpu: float | None  # seconds of the processor from the line WATCH to the end
+    late: float | None = None  # those of the second half of the steps
 
 
 def programs(folder: str) -> Iterator[Program]:
@@ -140,6 +143,7 @@ def run(text: str, scratch: Path, limit: float = 600.0) -> Ran:
         return Ran(124, "", "it took too long", None, None)
     result = RESULT.search(done.stdout)
     value = None if result is None else float(result[1]) * (1 if result[2] == "higher" else -1)
-    cpu = re.search(rf"^{CLOCK} (\S+)", done.stderr, re.M)
+    times = re.search(rf"^{CLOCK} (\S+) (\S+)", done.stderr, re.M)
+    cpu, late = map(float, times.groups()) if times else (None, None)
     errors = [line for line in done.stderr.strip().splitlines() if not line.startswith(CLOCK)]
-    return Ran(done.returncode, TIMES.sub("", done.stdout), errors[-1] if errors else "", value, float(cpu[1]) if cpu else None)
+    return Ran(done.returncode, TIMES.sub("", done.stdout), errors[-1] if errors else "", value, cpu, late)

@@ -49,6 +49,21 @@ def few_drawn(known: Code) -> Iterator[Skipped]:
             yield from _of_windows(known, call, bound, stop)
 
 
+def chosen_among_few(known: Code) -> Iterator[Skipped]:
+    """``rng.choice(per_batch, per_batch, replace=False)``: all of the first ones, each time."""
+    for call in known.calls("choice"):
+        source, node = call
+        size = node.args[1] if len(node.args) > 1 else next((k.value for k in node.keywords if k.arg == "size"), None)
+        without = any(k.arg == "replace" and getattr(k.value, "value", None) is False for k in node.keywords)
+        if size is None or not without or not node.args or source.of(size) != source.of(node.args[0]):
+            continue
+        count = source.of(size)
+        whole = not SIZE_OF_DATA.search(follow(known, Piece(source, size)).text)
+        if whole and BATCH.search(count) and any(_is_whole(known, data) for data in _taken_at(call)):
+            said = f"Line {node.lineno} chooses `{count}` of the first `{count}`, which are always the same."
+            yield Skipped("few", node.lineno, said)
+
+
 def _bound(known: Code, call: Piece) -> tuple[ast.expr | None, list[str]]:
     """Below what is drawn from 0, and the lengths of what is drawn, as texts."""
     source, node = call
@@ -104,21 +119,26 @@ def _variable(call: Piece) -> str:
 
 def _taken_at(call: Piece) -> Iterator[Piece]:
     """What is indexed with the places that are drawn."""
-    source, name = call.source, _variable(call)
+    source, names = call.source, _places(call)
     for node in ast.walk(source.scope(call.node)):
         if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name | ast.Attribute):
             place = node.slice
-            if place is call.node or (name and isinstance(place, ast.Name) and place.id == name):
+            if place is call.node or (isinstance(place, ast.Name) and place.id in names):
                 yield Piece(source, node.value)
+
+
+def _places(call: Piece) -> set[str]:
+    """The variables of what is drawn: all of it, or one after the other in a loop."""
+    source, name = call.source, _variable(call)
+    each = [n for n in ast.walk(source.scope(call.node)) if isinstance(n, ast.For | ast.comprehension)]
+    loops = {n.target.id for n in each if isinstance(n.target, ast.Name) and source.of(n.iter) == name}
+    return {name, *loops} if name else set()
 
 
 def _windows(call: Piece, size: str) -> Iterator[Piece]:
     """What windows are taken of that begin at the places that are drawn: ``x[i : i + size]``, also ``for i in places``."""
-    source, name = call.source, _variable(call)
-    scope = source.scope(call.node)
-    each = [n for n in ast.walk(scope) if isinstance(n, ast.For | ast.comprehension)]
-    names = {name, *(n.target.id for n in each if isinstance(n.target, ast.Name) and source.of(n.iter) == name)} - {""}
-    for node in ast.walk(scope):
+    source, names = call.source, _places(call)
+    for node in ast.walk(source.scope(call.node)):
         if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name | ast.Attribute):
             part = node.slice
             low, high = (part.lower, part.upper) if isinstance(part, ast.Slice) else (None, None)
