@@ -9,10 +9,17 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.heuristics.datasets import data_of
-from scram_plugin.heuristics.edits import add_missing_step, change_validation, shuffle_before_split, treat_validation_alike
-from scram_plugin.heuristics.heuristic import CALIBRATED, Cause, Finding, Heuristic, NotChecked, Option
+from scram_plugin.heuristics.edits import (
+    Prepared,
+    add_missing_step,
+    change_validation,
+    prepared_apart,
+    shuffle_before_split,
+    treat_validation_alike,
+)
+from scram_plugin.heuristics.heuristic import CALIBRATED, INPUTS, Cause, Finding, Heuristic, NotChecked, Option, absent
 from scram_plugin.heuristics.limits import BRIGHT, BYTE, TINY
-from scram_plugin.heuristics.measured import called_once, known_layers
+from scram_plugin.heuristics.measured import called_once, known_layers, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.heuristics.recorders import HOW
 from scram_plugin.heuristics.words import number
@@ -55,6 +62,25 @@ AS_BYTES = (200, 300)  # factor between bytes and bytes divided by 255, with som
 
 
 def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
+    if (apart := prepared_apart(run.facts)) is not None:
+        yield _of_lines(run, apart)
+        return
+    yield from _measured(run, options)
+
+
+def _of_lines(run: TrainingRun, apart: Prepared) -> Finding:
+    return Finding(
+        severity="warning",
+        confidence="likely",
+        title="Validation inputs are not prepared as the training inputs are",
+        evidence={"said": apart.said, **absent("feature", "training", "validation", "factor")},
+        **whole_of(shown_loss(run)),
+        causes=[Cause("preprocessing", apart.said, edit=apart.edit), Cause("split")],
+        where=[INPUTS],
+    )
+
+
+def _measured(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     columns = [c for c in run.parsed(schema.VALIDATION).values() if c.kind.startswith("x") and c.statistic == "mean"]
     columns = [c for c in columns if c.kind not in _places(run) and not (c.part and c.kind in _tokens(run))]
     if not columns:
@@ -123,6 +149,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
             "training": f"{number(mean)} ± {number(spread)}, from {number(low)} to {number(high)}",
             "validation": f"{number(mean_v)} ± {number(spread_v)}, from {number(low_v)} to {number(high_v)}",
             "factor": f"The {larger} inputs are about {number(factor)} times as large." if scaled else None,
+            **absent("said"),
         },
         first_step=int(curve.steps[0]),
         last_step=int(curve.steps[-1]),

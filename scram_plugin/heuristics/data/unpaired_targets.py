@@ -11,6 +11,7 @@ from scram_plugin.heuristics.edits import (
     moved_places,
     order_targets,
     separate_draws,
+    targets_anew,
     targets_apart,
     two_orders,
 )
@@ -26,7 +27,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     if not (run.facts.get("source") or {}).get("files"):
         raise NotChecked("the program was not recorded", HOW)
     curve = shown_loss(run)
-    ways = (two_orders, separate_draws, moved_places, moved_alone, labels_before_an_order, targets_apart)
+    ways = (two_orders, separate_draws, moved_places, moved_alone, labels_before_an_order, targets_apart, targets_anew)
     if (apart := next((found for way in ways if (found := way(run.facts)) is not None), None)) is None:
         return
     yield Finding(

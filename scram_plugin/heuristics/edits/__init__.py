@@ -42,11 +42,14 @@ from scram_plugin.heuristics.edits.epochs import hold_out as hold_out
 from scram_plugin.heuristics.edits.epochs import train_longer as train_longer
 from scram_plugin.heuristics.edits.idle import dropped_results as dropped_results
 from scram_plugin.heuristics.edits.idle import unread_values as unread_values
+from scram_plugin.heuristics.edits.labels_anew import targets_anew as targets_anew
 from scram_plugin.heuristics.edits.labels_apart import targets_apart as targets_apart
 from scram_plugin.heuristics.edits.lost import keep_inputs as keep_inputs
 from scram_plugin.heuristics.edits.monitors import set_direction as set_direction
 from scram_plugin.heuristics.edits.moved import moved_places as moved_places
 from scram_plugin.heuristics.edits.orders import two_orders as two_orders
+from scram_plugin.heuristics.edits.prepared_apart import Prepared as Prepared
+from scram_plugin.heuristics.edits.prepared_apart import prepared_apart as prepared_apart
 from scram_plugin.heuristics.edits.rates import count_in_steps as count_in_steps
 from scram_plugin.heuristics.edits.rates import give_factor as give_factor
 from scram_plugin.heuristics.edits.rates import lower_rate_later as lower_rate_later

@@ -288,28 +288,23 @@ def grown_beside(known: Code) -> Iterator[Skipped]:
     """``train = found[:cut]`` and ``val += found[cut:]`` in one loop: of the first, the last round alone is left."""
     for loop in known.nodes(ast.For):
         source, node = loop
-        grown = {
-            source.of(s.value.value): s
-            for s in node.body
-            if isinstance(s, ast.AugAssign) and isinstance(s.value, ast.Subscript)
-        }
+        grown = {source.of(p.value): s for s in node.body if isinstance(s, ast.AugAssign) if (p := _part(s.value)) is not None}
         for statement in node.body:
-            value = statement.value if isinstance(statement, ast.Assign) else None
+            part = _part(statement.value) if isinstance(statement, ast.Assign) else None
             target = statement.targets[0] if isinstance(statement, ast.Assign) else None
-            if (
-                not isinstance(value, ast.Subscript)
-                or not isinstance(value.slice, ast.Slice)
-                or not isinstance(target, ast.Name)
-            ):
+            other = grown.get(source.of(part.value)) if part is not None else None
+            if other is None or not isinstance(target, ast.Name):
                 continue
-            other = grown.get(source.of(value.value))
             empty = [v for v in bound_to(known, Piece(source, target)) if isinstance(v.node, ast.List) and not v.node.elts]
-            if other is None or not empty or not isinstance(other.value.slice, ast.Slice):  # type: ignore[attr-defined]
-                continue
             within = [n for n in ast.walk(node) if isinstance(n, ast.Name) and n.id == target.id and n is not target]
-            if within:
-                continue
-            at = source.span(target)[1]
-            end = source.span(value)[0]
-            said = f"Line {statement.lineno} sets `{target.id}` in each round, and `{source.of(other.target)}` grows."
-            yield Skipped("renewed", statement.lineno, said, known.edit([Change(source, at, end, " += ")]))
+            if empty and not within:
+                at, end = source.span(target)[1], source.span(statement.value)[0]
+                said = f"Line {statement.lineno} sets `{target.id}` in each round, and `{source.of(other.target)}` grows."
+                yield Skipped("renewed", statement.lineno, said, known.edit([Change(source, at, end, " += ")]))
+
+
+def _part(value: ast.expr) -> ast.Subscript | None:
+    """``found[:cut]`` of itself, or of ``found[:cut].tolist()``."""
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and not value.args:
+        value = value.func.value
+    return value if isinstance(value, ast.Subscript) and isinstance(value.slice, ast.Slice) else None

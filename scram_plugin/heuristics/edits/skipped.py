@@ -12,6 +12,7 @@ from typing import Any
 from scram_plugin.heuristics.edits.bindings import bound_to, follow, functions, returns
 from scram_plugin.heuristics.edits.drawn import chosen_among_few, few_drawn, grown_beside, one_batch
 from scram_plugin.heuristics.edits.flow import LOOPS, says_validation
+from scram_plugin.heuristics.edits.left_out import left_out
 from scram_plugin.heuristics.edits.parts import Skipped, held_out_for_training, large_shares, small_splits
 from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
 from scram_plugin.heuristics.edits.source import SourceFile, names_in
@@ -49,7 +50,8 @@ def skipped_data(facts: Mapping[str, Any]) -> Skipped | None:
             _renewed(known),
             _seeded(known),
         ),
-        *(few_drawn(known), chosen_among_few(known), one_batch(known), grown_beside(known), unread_parts(known, facts)),
+        *(few_drawn(known), chosen_among_few(known), one_batch(known), grown_beside(known), left_out(known)),
+        unread_parts(known, facts),
         *(small_splits(known), large_shares(known), held_out_for_training(known)),
     )
     return next(itertools.chain(*rules), None)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.edits.bindings import bound_to
+from scram_plugin.heuristics.edits.bindings import bound_to, follow
 from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
 from scram_plugin.heuristics.edits.source import SourceFile, targets_of
 from scram_plugin.heuristics.edits.uncalled import WrongLine
@@ -22,6 +22,7 @@ TIME = re.compile(r"t|ts|time|times|timesteps?")  # source: usual names
 STEPS = re.compile(r"(^|[._])(T|(n_|num_|max_)?(time)?_?steps)$")  # of a diffusion; source: usual names
 CUTS = ("clamp", "clip")  # source: PyTorch, NumPy
 SCALES = ("transform", "fit_transform", "normalize", "minmax_scale", "scale")  # source: scikit-learn
+COUNTS = re.compile(r"enc|vect|count|binari|discret|hash", re.I)  # names of what makes codes and counts; source: scikit-learn
 ON_PURPOSE = re.compile(r"round|rint\b|floor|ceil|digitize|argm|bucketize|trunc", re.I)  # functions; source: NumPy, PyTorch
 NUMBERED = re.compile(
     r"bins?\b|bucket|token|index|idx|level|code|class|label|target|\bys?\b|y_", re.I
@@ -121,9 +122,16 @@ def _is_scaled(known: Code, value: Piece) -> bool:
             continue
         inner = list(ast.walk(node))
         divides = any(isinstance(n, ast.BinOp) and isinstance(n.op, ast.Div) for n in inner)
-        if divides or any(isinstance(n, ast.Call) and known.called(Piece(source, n)) in SCALES for n in inner):
+        calls = [n for n in inner if isinstance(n, ast.Call) and known.called(Piece(source, n)) in SCALES]
+        if divides or any(not COUNTS.search(_scaler(known, source, n)) for n in calls):
             return True
     return False
+
+
+def _scaler(known: Code, source: SourceFile, call: ast.Call) -> str:
+    """What transforms, as it was made: ``StandardScaler()``."""
+    owner = call.func.value if isinstance(call.func, ast.Attribute) else call.func
+    return f"{source.of(owner)} {follow(known, Piece(source, owner)).text}"
 
 
 def _is_multiplied(node: ast.AST) -> bool:
