@@ -9,14 +9,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.edits.bindings import bound_to
-from scram_plugin.heuristics.edits.draws import DRAWS
+from scram_plugin.heuristics.edits.draws import DRAWS, NEXT_STATEMENTS
 from scram_plugin.heuristics.edits.lines import following
 from scram_plugin.heuristics.edits.mispaired import PAIR, Mispaired
 from scram_plugin.heuristics.edits.program import Code, Piece, program
 from scram_plugin.heuristics.edits.target_names import LABELS, NOT_LABELS, OF_PICTURES
 
 ORDERS = ("randperm", "permutation")  # source: PyTorch, NumPy
-NEXT_STATEMENTS = 4  # between what is done to the inputs and to the targets; by definition
 
 
 def targets_anew(facts: Mapping[str, Any]) -> Mispaired | None:
