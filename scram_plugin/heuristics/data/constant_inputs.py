@@ -68,7 +68,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         said = f"Line {lost.line} leaves one value of nearly all, by `{one_line(lost.text)}`."
         yield _of_first_batch(run, "constant", "Constant inputs: a line makes nearly all values the same", said, lost.edit)
         return
-    if (cast := truncated_values(run.facts)) is not None and _are_whole(run, names[0]):
+    if (cast := truncated_values(run.facts)) is not None and _are_whole(run, names[0]) and _stands(run, MOSTLY):
         said = f"Line {cast.line} makes whole numbers of scaled values, by `{one_line(cast.text)}`: most of them become 0."
         yield _of_first_batch(run, "constant", "Constant inputs: most values become 0", said, cast.edit)
         return

@@ -16,6 +16,7 @@ from scram_plugin.heuristics.edits.source import SourceFile
 
 SAMPLES = ("sample", "choices")  # draws from a list; source: random
 NOISE = ("randn", "randn_like", "normal", "standard_normal", "random_normal")  # source: PyTorch, NumPy, Keras
+ORDERS = ("randperm", "permutation")  # source: PyTorch, NumPy
 DISTANCES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss")  # PyTorch
 
 
@@ -107,7 +108,8 @@ def _is_reordered(known: Code, place: Piece) -> bool:
         bound = bound_to(known, Piece(source, inner)) if isinstance(inner, ast.Name) else []
         for each in [inner, *(b.node for b in bound)]:
             if isinstance(each, ast.Subscript) and isinstance(each.slice, ast.Name) and isinstance(each.value, ast.Name):
-                return True
+                orders = bound_to(known, Piece(source, each.slice))
+                return bool(orders) and all(known.called(order) in ORDERS for order in orders)
     return False
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from scram_plugin.heuristics.edits.bindings import bound_to, follow
 from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
-from scram_plugin.heuristics.edits.source import SourceFile, targets_of
+from scram_plugin.heuristics.edits.source import SourceFile, names_in, targets_of
 from scram_plugin.heuristics.edits.uncalled import WrongLine
 
 WHOLE = re.compile(r"^(np\.|numpy\.|torch\.|tf\.)?u?int\d*$|^torch\.long$|^torch\.short$|\w\.dtype$")  # source: NumPy, PyTorch
@@ -22,6 +22,7 @@ TIME = re.compile(r"t|ts|time|times|timesteps?")  # source: usual names
 STEPS = re.compile(r"(^|[._])(T|(n_|num_|max_)?(time)?_?steps)$")  # of a diffusion; source: usual names
 CUTS = ("clamp", "clip")  # source: PyTorch, NumPy
 SCALES = ("transform", "fit_transform", "normalize", "minmax_scale", "scale")  # source: scikit-learn
+PLACES = re.compile(r"arange|linspace|range\(|len\(")  # numbers of places, not values; source: Python, NumPy
 COUNTS = re.compile(r"enc|vect|count|binari|discret|hash", re.I)  # names of what makes codes and counts; source: scikit-learn
 ON_PURPOSE = re.compile(r"round|rint\b|floor|ceil|digitize|argm|bucketize|trunc", re.I)  # functions; source: NumPy, PyTorch
 NUMBERED = re.compile(
@@ -79,7 +80,11 @@ def _casts(known: Code) -> Iterator[WrongLine]:
         if found is None:
             continue
         value, kind = found
+        if isinstance(kind, ast.expr) and source.of(kind).endswith(".dtype") and not _is_own_type(known, call, value, kind):
+            continue
         targets = " ".join(source.of(target) for target in targets_of(source.statement(node)))
+        if _is_in_model(source, node) or PLACES.search(value.text):
+            continue
         if not NUMBERED.search(targets) and not ON_PURPOSE.search(source.of(node)) and _is_scaled(known, value):
             change = None
             if isinstance(kind, ast.expr):
@@ -89,6 +94,18 @@ def _casts(known: Code) -> Iterator[WrongLine]:
                 end = source.span(node)[1]
                 change = Change(source, end - len(method), end, "float()")
             yield WrongLine(source.of(node), node.lineno, known.edit([change]))
+
+
+def _is_in_model(source: SourceFile, node: ast.AST) -> bool:
+    """Whether a line is one of a layer or a model, which keeps the type of what it is given."""
+    owner = source.enclosing_class(node)
+    return owner is not None and any(isinstance(f, ast.FunctionDef) and f.name in ("forward", "call") for f in owner.body)
+
+
+def _is_own_type(known: Code, call: Piece, value: Piece, kind: ast.expr) -> bool:
+    """``(x / 255).astype(x.dtype)``, of NumPy: of arrays of bytes it makes bytes again."""
+    owner = kind.value if isinstance(kind, ast.Attribute) and kind.attr == "dtype" else None
+    return isinstance(owner, ast.Name) and known.called(call) == "astype" and owner.id in names_in(value.node)
 
 
 def _cast(known: Code, call: Piece) -> tuple[Piece, ast.expr | None] | None:
@@ -147,12 +164,19 @@ def _filled(known: Code) -> Iterator[WrongLine]:
         made = isinstance(call, ast.Call) and known.called(Piece(source, call)) in ("zeros_like", "empty_like", "ones_like")
         if not made or not isinstance(target, ast.Name) or any(k.arg == "dtype" for k in call.keywords) or len(call.args) != 1:
             continue
-        for other in ast.walk(source.scope(node)):
-            inner = other.targets[0] if isinstance(other, ast.Assign) else None
-            own = isinstance(inner, ast.Subscript) and source.of(inner.value) == target.id
-            if own and _is_scaled(known, Piece(source, other.value)):  # type: ignore[attr-defined]
+        array = source.of(call.args[0])
+        for loop in ast.walk(source.scope(node)) if not _is_in_model(source, node) else ():
+            if not isinstance(loop, ast.For) or array not in (
+                source.of(loop.iter),
+                source.of(loop.iter)[len("enumerate(") : -1],
+            ):
+                continue
+            filled = [s for s in loop.body if isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Subscript)]
+            own = [s for s in filled if source.of(s.targets[0].value) == target.id]  # type: ignore[attr-defined]
+            if any(_is_scaled(known, Piece(source, s.value)) for s in own) and known.full_name(
+                Piece(source, call.func)
+            ).startswith("numpy."):
                 end = source.span(call.args[0])[1]
-                of_torch = known.full_name(Piece(source, call.func)).startswith("torch.")
-                change = Change(source, end, end, f", dtype={'torch.float32' if of_torch else 'float'}")
+                change = Change(source, end, end, ", dtype=float")
                 yield WrongLine(source.of(call), node.lineno, known.edit([change]))
                 break
