@@ -11,6 +11,8 @@ import numpy as np
 
 from scram_plugin.logs.series import Series
 
+LONG = 25  # batches of an epoch from which on means can be undone; by simulation
+GROWS = 1.6  # times: of means about 1, of losses about 3; by simulation
 FEW = 4  # changes at the beginning and at the end of an epoch; by definition
 SETTLED = 0.5  # of the changes at the beginning, and share of the epochs; means of eight batches change by 0.4, by definition
 
@@ -96,10 +98,26 @@ def of_all_batches(curve: Curve, batches: Curve | None, epochs: Curve | None) ->
 
 
 def _are_running_means(parts: Sequence[np.ndarray]) -> bool:
-    """Whether the values of most epochs but the first change less and less, as means of all batches so far do."""
+    """Whether the values of the epochs but the first are means of all batches so far.
+
+    In a long epoch these are undone: losses differ then by as much late as early, where undoing makes the late ones of true
+    losses differ more and more. In a short one means change less and less.
+    """
+    long = [ratio for part in parts[1:] if len(part) >= LONG if (ratio := _growth(part)) is not None]
+    if long:
+        return float(np.median(long)) < GROWS
     steps = [np.abs(np.diff(part)) for part in parts[1:] if len(part) >= 2 * FEW]
     settled = [np.median(d[-FEW:]) < SETTLED * np.median(d[:FEW]) for d in steps]
     return bool(settled) and bool(np.mean(settled) > SETTLED)
+
+
+def _growth(part: np.ndarray) -> float | None:
+    """By how much the losses of which these may be the means differ more in the later half; None where they do not differ."""
+    sums = np.arange(1, len(part) + 1) * part.astype(float)
+    changes = np.abs(np.diff(sums, n=2))
+    half = len(changes) // 2
+    early = float(np.median(changes[:half]))
+    return float(np.median(changes[half:])) / early if early > 0 else None
 
 
 def decimate(values: np.ndarray, points: int) -> np.ndarray:

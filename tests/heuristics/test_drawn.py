@@ -32,8 +32,6 @@ FEW = {
     "windows below their length": ("few", WINDOWS.format("torch.randint(block_size, (BATCH,))")),
     "the number of a window": ("few", LOOP + "    at = np.random.randint(0, len(x) // T)\n    xb = x[at:at + T]\n" + TRAINS),
     "one batch, repeated": ("same", LOADER.format(", shuffle=True") + "train_loader = [next(iter(loader))] * len(loader)\n"),
-    "one batch before the loop": ("same", LOADER.format(", shuffle=True") + "xb, yb = next(iter(loader))\n" + LOOP + TRAINS),
-    "the first batch in each step": ("same", LOADER.format("") + LOOP + "    xb, yb = next(iter(loader))\n" + TRAINS),
     "the number of batches": (
         "few",
         "n = len(x) // BATCH\n" + LOOP + "    xb = x[np.random.randint(n, size=BATCH)]\n" + TRAINS,
@@ -49,6 +47,16 @@ FEW = {
     ),
 }
 ENOUGH = {
+    "a batch before the loop, perhaps to show": LOADER.format("") + "xb, yb = next(iter(loader))\n" + LOOP + TRAINS,
+    "a loader that may draw": LOADER.format("") + LOOP + "    xb, yb = next(iter(loader))\n" + TRAINS,
+    "a batch of a step": "def step(batch):\n    a, b = batch\n    other = a[torch.randint(0, BATCH, (BATCH,))]\n    loss.backward()\n",
+    "what an object holds": LOOP + "    out = net(x)\n    other = out.pooled[torch.randint(0, BATCH, (BATCH,))]\n" + TRAINS,
+    "rows of a bootstrap": "BATCH, D = x.shape\n" + LOOP + "    xb = x[torch.randint(0, BATCH, (BATCH,))]\n" + TRAINS,
+    "data of this size": "z = torch.randn(BATCH, 8)\n" + LOOP + "    xb = z[torch.randint(0, BATCH, (BATCH,))]\n" + TRAINS,
+    "a span of what is given": "def mask(ids, k=4):\n    at = random.randrange(len(ids) // k)\n    ids[at:at + k] = 1\n",
+    "a header and rows": "head, rows = [], []\nfor path in paths:\n    head = lines[:1]\n    rows += lines[1:]\n",
+    "where the validation begins": "val_start = int(0.98 * len(x))\n",
+    "a small share to learn from": "n_val = int(0.9 * len(x))\n",
     "below the size of the data": LOOP + "    xb = x[torch.randint(0, len(x), (BATCH,))]\n" + TRAINS,
     "as many as there are": "n = len(x)\n" + LOOP + "    xb = x[torch.randint(0, n, (n,))]\n" + TRAINS,
     "a batch that has the size of the data": "bs = len(x)\n" + LOOP + "    xb = x[torch.randint(0, bs, (bs,))]\n" + TRAINS,
@@ -101,11 +109,7 @@ CUT = {
     "a method": ("x = (torch.tensor(x) / 255).long()\n", "+ x = (torch.tensor(x) / 255).float()"),
     "pixels": ("x = (x // 255).astype(np.float32)\n", "+ x = (x / 255).astype(np.float32)"),
     "a scaler": ('x = scaler.fit_transform(x).astype("int32")\n', '+ x = scaler.fit_transform(x).astype("float32")'),
-    "scaled before": ('x = (x - low) / (high - low)\nz = x.astype("int64")\n', '+ z = x.astype("float32")'),
-    "an array like whole numbers": (
-        "out = np.zeros_like(x)\nfor i, row in enumerate(x):\n    out[i] = row / row.max()\n",
-        "+ out = np.zeros_like(x, dtype=float)",
-    ),
+    "scaled before": ('x = (x - low) / (high - low)\nx1 = x.astype("int64")\n', '+ x1 = x.astype("float32")'),
 }
 KEPT = {
     "pixels divided": "x = x / 255\n",
@@ -115,6 +119,12 @@ KEPT = {
     "classes": "labels = (score / 10).astype(np.int64)\n",
     "bins": "bins = (age / 10).astype(np.int64)\n",
     "tokens": 'x = x.astype("int64")\n',
+    "choices": "x = (x / 255 > 0.5).astype(np.int32)\n",
+    "draws": "x = torch.bernoulli(x / 255.0).long()\n",
+    "cells of a grid": "x_at = (x / size).astype(int)\ngrid[x_at[:, 0]] = 1\n",
+    "something else": "half = (lengths / 2).astype(int)\n",
+    "the type of a mean": "x = ((x - mu) / sd).astype(mu.dtype)\n",
+    "an array like another": "x = np.zeros_like(x)\nfor i, row in enumerate(x):\n    x[i] = row / row.max()\n",
     "an array that is given a type": "out = np.zeros_like(x, dtype=float)\nout[0] = x / 2\n",
     "the type of a layer": "class Norm(nn.Module):\n    def forward(self, x):\n        return (x / x.norm()).to(x.dtype)\n",
     "the type of something else": "x = (x / 255).astype(other.dtype)\n",
@@ -144,6 +154,7 @@ def test_all_are_drawn(name):
     ("one", "two", "told"),
     [
         ("x[:, :3]", "x[:, 2:3]", True),
+        ("x[:, :3]", "x[:, :3]", False),
         ("x[:, :3]", "x[:, 3:]", False),
         ("x[:, :2]", "x[:, 2:3]", False),  # a part that is left out, perhaps on purpose
         ("x[:, :3]", "self.net(x)", False),
@@ -151,7 +162,7 @@ def test_all_are_drawn(name):
     ],
 )
 def test_channels_that_are_never_read(one, two, told):
-    known = facts(CHANNELS.format(one, two)) | {"model": {"inputs": [{"name": "0", "shape": [None, 4, 8, 8]}]}}
+    known = facts(CHANNELS.format(one, two)) | {"model": {"class": "Net", "inputs": [{"name": "0", "shape": [None, 4, 8, 8]}]}}
     found = skipped_data(known)
     assert (found is not None and found.cause == "unread") == told
     assert not told or "channel 3 of 4" in found.said
@@ -167,10 +178,17 @@ def test_values_that_are_cut(name):
 
 
 LOST = {
-    "a time": ("abar = torch.cumprod(1 - beta, 0)\ndef scaled(t):\n    return t // steps\n", True),
-    "a time with an axis": ("abar = torch.cumprod(1 - beta, 0)\nu = t[:, None] // T * 20\n", True),
+    "a time": (
+        "t = torch.randint(0, steps, (9,))\nabar = torch.cumprod(1 - beta, 0)\ndef scaled(t):\n    return t // steps\n",
+        True,
+    ),
+    "a time with an axis": ("t = torch.randint(T, (9,))\nabar = torch.cumprod(1 - beta, 0)\nu = t[:, None] // T * 20\n", True),
     "a time that is real": ("abar = torch.cumprod(1 - beta, 0)\nu = t[:, None] / T * 20\n", False),
     "an hour": ("abar = torch.cumprod(1 - beta, 0)\nday = t // 24\n", False),
+    "an update": ("abar = np.cumprod(gamma)\nfor t in range(900):\n    update = t // n_steps\n", False),
+    "rows and columns": ("abar = torch.cumprod(a, 0)\nk = torch.randint(T, (9,))\nrow, col = t // T, t % T\n", False),
+    "noise": ("adv = x + grad.clamp(0, 1) / 255\n", False),
+    "a sign": ("x = x.clamp(-1.0, 1.0) / 255\n", False),
     "no diffusion": ("segment = t // T\n", False),
     "cut before": ("x = x.clamp(0, 1) / 255\n", True),
     "cut before, of NumPy": ("x = np.clip(x, 0.0, 1.0) / 255.0\n", True),

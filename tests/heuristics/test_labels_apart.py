@@ -19,7 +19,7 @@ PLACES = "{}order = rng.permutation(len(x))\nx, ids = x[order], ids[order]\n{}"
 MEMBERS = "members = [np.flatnonzero(ids == m) for m in range(9)]\n"
 APART = {
     "tiled": CLASSES.format("np.tile(np.arange(k), n)"),
-    "tiled in loops": "for c in range(12):\n    for _ in range(n):\n        draw(c)\nhours = np.tile(np.arange(12), n)\n",
+    "tiled in loops": "for c in range(12):\n    for _ in range(n):\n        rows.append(draw(c))\nhours = np.tile(np.arange(12), n)\n",
     "repeated": TURNS.format("np.repeat(np.arange(k), n)"),
     "columns": "train = rng.permuted(np.array(rows), axis=0)\n",
     "mixed the other way round": MIXED.format("(1 - a) * y + a * y[at]"),
@@ -33,6 +33,16 @@ APART = {
 TOGETHER = {
     "repeated as they are made": CLASSES.format("np.repeat(np.arange(k), n)"),
     "tiled as they are made": TURNS.format("np.tile(np.arange(k), n)"),
+    "two tutorials' tensors": "x = torch.randn(64, 10)\ny = torch.randn(64, 3)\nloss = F.mse_loss(net(x), y)\n",
+    "mixtures of both shares": (
+        "def mix(x, y):\n    p = torch.randperm(9)\n    return a * x + (1 - a) * x[p], (1 - a) * x + a * x[p], "
+        "a * y + (1 - a) * y[p], (1 - a) * y + a * y[p]\n"
+    ),
+    "the same field twice": (
+        "def f():\n    one = [s.obs for s in random.sample(m, n)]\n    two = [s.obs for s in random.sample(m, n)]\n"
+    ),
+    "labels that are permuted to compare": "y_train = rng.permuted(y_train, axis=0)\n",
+    "a plot": "for i in range(k):\n    for j in range(n):\n        show(i, j)\ncols = np.tile(np.arange(k), n)\n",
     "places of a grid": "grid = [(i, j) for i in range(k) for j in range(n)]\nrows = np.repeat(np.arange(k), n)\n",
     "tiled without such loops": "labels = np.tile(np.arange(k), n)\n",
     "rows": "train = rng.permutation(np.array(rows), axis=0)\n",
@@ -63,7 +73,15 @@ def test_targets_that_are_made_alike(name):
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"), [(MEMBERS, "", True), ("", MEMBERS, False), (MEMBERS, MEMBERS, False), ("", "", False)]
+    ("before", "after", "told"),
+    [
+        (MEMBERS, "", True),
+        ("", MEMBERS, False),
+        (MEMBERS, MEMBERS, False),
+        ("", "", False),
+        ("n = [len(np.where(ids == c)[0]) for c in range(9)]\n", "", False),
+        (MEMBERS + "show(x[members[0]])\n", "", False),
+    ],
 )
 def test_places_in_an_old_order(before, after, told):
     assert (labels_before_an_order(facts(BEGIN + PLACES.format(before, after))) is not None) == told

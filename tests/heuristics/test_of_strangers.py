@@ -120,12 +120,14 @@ def test_one_value_is_no_scale(samples, told):
     assert bool(found) == told
 
 
-@pytest.mark.parametrize(("spread", "told"), [(0.0, False), (0.001, True)])
-def test_one_number_for_a_whole_batch(spread, told):
-    """The time of a diffusion that is run backwards: training draws one for each example."""
+@pytest.mark.parametrize(("spread", "of_others", "told"), [(0.0, 1.0, False), (0.0, 0.0, True), (0.001, 1.0, True)])
+def test_one_number_for_a_whole_batch(spread, of_others, told):
+    """The time of a diffusion that is run backwards: training draws one for each example. Where no other input differs within a
+    batch either, the batches have one example."""
     training = {"x1/mean": [0.49] * 8, "x1/std": [0.29] * 8, "x1/min": [0.0] * 8, "x1/max": [0.98] * 8}
     times = np.linspace(0.98, 0.84, 8)
     validation = {"x1/mean": times, "x1/std": [spread] * 8, "x1/min": times, "x1/max": times}
+    validation |= {"x0/std": [of_others] * 8}
     found = findings("input-distribution-shift", {}, training, LEARNS, validation, fit={"batch_size": 192}, loss=MSE)
     assert bool(found) == told
 

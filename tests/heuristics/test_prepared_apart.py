@@ -45,13 +45,14 @@ OUT = {
     "weights": ("few", "weights = 1 / counts\nsampler = WeightedRandomSampler(class_weights, 900)\n"),
     "progress": ("left", EPOCHS + "        if step % 50 == 0:\n            print(loss)\n            break\n"),
     "a remainder": ("same", "at = (step * batch_size) % batch_size\n"),
-    "a list": (
-        "renewed",
-        "def collect(all):\n    for one in all:\n        rows = []\n        for line in one:\n            rows.append(line)\n"
-        "    return rows\n",
-    ),
 }
 USED = {
+    "the last losses": (
+        "def fit():\n    for e in range(9):\n        losses = []\n        for b in data:\n            losses.append(b)\n"
+        "    return losses\n"
+    ),
+    "classes of episodes": ITEMS.format("self.classes").replace("samples", "episodes"),
+    "weights that a function makes": "class_weights = weigh(labels)\nsampler = WeightedRandomSampler(class_weights, 900)\n",
     "folds": "folds = KFold(5)\nfor train, val in folds.split(x):\n    fit(x[train])\n",
     "parts": "val_idx, train_idx = order[:n_val], order[n_val:]\n",
     "a number for the training": "train_idx, val_idx = order[:n_train], order[n_train:]\n",

@@ -160,9 +160,13 @@ def _measured(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]
 
 
 def _varies(run: TrainingRun, column: Column) -> bool:
-    """Whether the validation inputs of one batch differ."""
-    spread = run.statistic(schema.VALIDATION, str(column._replace(statistic="std")))
-    return spread is None or bool(spread.finite.values.any())
+    """Whether the validation inputs of one batch differ. Batches of one example do in no input."""
+    entries = [
+        c for c in run.parsed(schema.VALIDATION).values() if c.kind.startswith("x") and c.statistic == "std" and not c.part
+    ]
+    spreads = {c.kind: run.statistic(schema.VALIDATION, str(c)) for c in entries}
+    vary = {kind: bool(curve.finite.values.any()) for kind, curve in spreads.items() if curve is not None}
+    return vary.get(column.kind, True) or not any(vary.values())
 
 
 def _rescaled(found: tuple[Level, Level]) -> bool:

@@ -8,19 +8,22 @@ from collections.abc import Iterator
 
 from scram_plugin.heuristics.edits.bindings import bound_to, follow
 from scram_plugin.heuristics.edits.flow import LOOPS
-from scram_plugin.heuristics.edits.parts import Skipped
+from scram_plugin.heuristics.edits.parts import HELD_OUT, TRAINING, Skipped
 from scram_plugin.heuristics.edits.program import Change, Code, Piece
 from scram_plugin.heuristics.edits.source import SourceFile, names_in
 
 DRAWS = ("randint", "integers", "randrange")  # source: Python, NumPy, PyTorch
 # sizes of a part; source: usual names
-BATCH = re.compile(r"(^|[_.])(batch(_?size)?|bs|b|block(_?size)?|context(_len\w*)?|seq(_?len\w*)?)$", re.I)
+BATCH = re.compile(r"(^|[_.])(batch(_?size)?|bs|block(_?size)?|context(_len\w*)?|seq(_?len\w*)?)$", re.I)
 SIZE_OF_DATA = re.compile(r"\blen\(|\.shape\b|\.size\b|\.numel\(")  # of the data; source: Python, NumPy
 CROPS = re.compile(
     r"crop|aug|patch|shift|jitter|mix|perm|neg", re.I
 )  # names of functions for parts of one example; usual names
-LOADERS = ("DataLoader", "batch")  # that serve batches; source: PyTorch, TensorFlow
-TRIES = re.compile(r"overfit|sanity|debug|single batch|one batch|memori[sz]e", re.I)  # words for such a trial; by definition
+# words of one who tries or times a single batch; by definition
+TRIES = re.compile(
+    r"overfit|sanity|debug|single batch|one batch|memori[sz]e|benchmark|profil|speed|through|timing|measure", re.I
+)
+CALLS_DEEP = 4  # functions that give each other the data; by definition
 STEPS = ("backward", "apply_gradients", "train_on_batch", "manual_backward")  # source: PyTorch, Keras, Lightning
 PAIR = 2  # arguments: the bounds of a draw, or its bound and its size; by definition
 
@@ -30,7 +33,7 @@ def few_drawn(known: Code) -> Iterator[Skipped]:
     for call in known.calls(*DRAWS):
         bound, sizes = _bound(known, call)
         name = getattr(call.source.scope(call.node), "name", "")
-        if bound is None or CROPS.search(name):
+        if bound is None or CROPS.search(name) or name == "__getitem__":  # it takes a part of one example
             continue
         stop, made = call.source.of(bound), follow(known, Piece(call.source, bound))
         if isinstance(made.node, ast.BinOp) and isinstance(made.node.op, ast.FloorDiv):
@@ -41,12 +44,18 @@ def few_drawn(known: Code) -> Iterator[Skipped]:
                 )
             if made.node is bound:
                 yield from _of_quotient(known, call, size)
-        elif BATCH.search(stop) and not SIZE_OF_DATA.search(made.text):
+        elif BATCH.search(stop) and not SIZE_OF_DATA.search(made.text) and not _is_of_shape(call.source, stop):
             if stop in sizes:
                 yield from _of_places(
                     known, call, bound, f"Line {call.node.lineno} draws places below `{stop}`, the size of a batch"
                 )
             yield from _of_windows(known, call, bound, stop)
+
+
+def _is_of_shape(source: SourceFile, name: str) -> bool:
+    """``bs, width = x.shape``."""
+    several = [n for n in source.nodes if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Tuple)]
+    return any(name in names_in(n.targets[0]) and SIZE_OF_DATA.search(source.of(n.value)) for n in several)
 
 
 def chosen_among_few(known: Code) -> Iterator[Skipped]:
@@ -59,7 +68,7 @@ def chosen_among_few(known: Code) -> Iterator[Skipped]:
             continue
         count = source.of(size)
         whole = not SIZE_OF_DATA.search(follow(known, Piece(source, size)).text)
-        if whole and BATCH.search(count) and any(_is_whole(known, data) for data in _taken_at(call)):
+        if whole and BATCH.search(count) and any(_is_whole(known, data, count) for data in _taken_at(call)):
             said = f"Line {node.lineno} chooses `{count}` of the first `{count}`, which are always the same."
             yield Skipped("few", node.lineno, said)
 
@@ -81,7 +90,7 @@ def _bound(known: Code, call: Piece) -> tuple[ast.expr | None, list[str]]:
 
 def _of_places(known: Code, call: Piece, bound: ast.expr, said: str) -> Iterator[Skipped]:
     for data in _taken_at(call):
-        if _is_whole(known, data):
+        if _is_whole(known, data, call.source.of(bound)):
             change = Change(call.source, *call.source.span(bound), f"len({data.text})")
             yield Skipped("few", call.node.lineno, f"{said}, in place of `len({data.text})`.", known.edit([change]))
             return
@@ -89,7 +98,7 @@ def _of_places(known: Code, call: Piece, bound: ast.expr, said: str) -> Iterator
 
 def _of_windows(known: Code, call: Piece, bound: ast.expr, stop: str) -> Iterator[Skipped]:
     for data in _windows(call, stop):
-        if _is_whole(known, data):
+        if _is_whole(known, data, stop):
             said = f"Line {call.node.lineno} draws the beginnings of the windows of `{data.text}` below `{stop}`, their length."
             change = Change(call.source, *call.source.span(bound), f"len({data.text}) - {stop}")
             yield Skipped("few", call.node.lineno, said, known.edit([change]))
@@ -99,8 +108,10 @@ def _of_windows(known: Code, call: Piece, bound: ast.expr, stop: str) -> Iterato
 def _of_quotient(known: Code, call: Piece, size: str) -> Iterator[Skipped]:
     """``at = randint(0, n // size)``, and then ``x[at : at + size]``: the number of a window is taken for its place."""
     statement = call.source.statement(call.node)
-    name = _variable(call)
-    again = [n for n in ast.walk(call.source.scope(call.node)) if isinstance(n, ast.Name) and n.id == name]
+    name, scope = _variable(call), call.source.scope(call.node)
+    if not isinstance(scope, ast.Module) and not _has_step(known, call.source, scope):
+        return  # a part of what it is given
+    again = [n for n in ast.walk(scope) if isinstance(n, ast.Name) and n.id == name]
     changed = sum(isinstance(n.ctx, ast.Store) for n in again) > 1
     within = {id(n) for n in ast.walk(statement)}
     inside = any(isinstance(n, ast.BinOp) and id(n) in within for n in call.source.around(call.node))  # ``size * randint(...)``
@@ -148,7 +159,10 @@ def _windows(call: Piece, size: str) -> Iterator[Piece]:
 
 def _starts(source: SourceFile, name: str, size: str, statement: ast.stmt) -> Iterator[ast.AST]:
     """Parts and ranges from a place on: ``[at : at + size]``, ``range(at, at + size)``."""
-    for node in ast.walk(source.scope(statement)):
+    scope = source.scope(statement)
+    for node in ast.walk(scope):
+        if isinstance(node, ast.Slice | ast.Call) and source.scope(node) is not scope:
+            continue
         low: ast.expr | None = None
         high: ast.expr | None = None
         if isinstance(node, ast.Slice):
@@ -164,34 +178,36 @@ def _is_sum(source: SourceFile, node: ast.expr, name: str, size: str) -> bool:
     return adds and {source.of(node.left), source.of(node.right)} == {name, size}  # type: ignore[attr-defined]
 
 
-def _is_whole(known: Code, data: Piece) -> bool:
-    """Whether this is made outside of any loop, as the data of a program are. What a function is given, and what is made in the
-    loop that draws, may be a batch."""
+def _is_whole(known: Code, data: Piece, size: str, depth: int = CALLS_DEEP) -> bool:
+    """Whether a variable is made outside of any loop, as the data of a program are, and not of the number `size`. What is made
+    in the loop that draws, and what an object or a function is given, may be a batch."""
     source, node = data
-    if isinstance(node, ast.Attribute):
-        owner = source.enclosing_class(node)
-        return owner is None or not any(isinstance(f, ast.FunctionDef) and f.name in ("forward", "call") for f in owner.body)
+    if not isinstance(node, ast.Name) or not depth:
+        return False
     values = bound_to(known, data)
-    if not values:  # a parameter, or a part of a tuple
-        found = follow(known, data)
-        if found.node is node:
-            return _is_unpacked(source, node)
-        values = [found]
-        if isinstance(found.node, ast.Name):  # what a function is given by its only call
-            return _is_whole(known, found)
-    return all(_is_made_once(known, value) for value in values)
+    if values:
+        return all(_is_made_once(known, value, size) for value in values)
+    found = follow(known, data)  # a parameter, which stands for what the only call gives it, or a part of a tuple
+    if found.node is node:
+        return _is_unpacked(source, node, size)
+    return _is_whole(known, found, size, depth - 1) if isinstance(found.node, ast.Name) else _is_made_once(known, found, size)
 
 
-def _is_made_once(known: Code, value: Piece) -> bool:
-    """Whether an expression stands outside of any loop. In a function that is called in one, it must not compute anything."""
+def _is_made_once(known: Code, value: Piece, size: str) -> bool:
+    """Whether an expression stands outside of any loop, and is not made of what a function is given; in a function that is
+    called in a loop, it must not compute anything."""
     source, node = value
-    if any(isinstance(n, LOOPS) for n in source.around(node)):
+    parts = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
+    texts = [source.of(node), *(made.text for n in parts for made in bound_to(known, Piece(source, n)))]
+    of_size = any(re.search(rf"\b{re.escape(size)}\b", text) for text in texts)
+    if of_size or any(isinstance(n, LOOPS) for n in source.around(node)):
         return False
     scope = source.scope(node)
-    if isinstance(scope, ast.Module) or _has_step(known, source, scope):
+    if isinstance(scope, ast.Module):
         return True
     own = {a.arg for a in scope.args.args} if isinstance(scope, ast.FunctionDef) else set()
-    return not any(isinstance(n, ast.Call) for n in ast.walk(node)) and own.isdisjoint(_chosen(node))
+    computes = any(isinstance(n, ast.Call) for n in ast.walk(node)) and not _has_step(known, source, scope)
+    return not computes and own.isdisjoint(_chosen(node))
 
 
 def _chosen(node: ast.AST) -> set[str]:
@@ -201,87 +217,32 @@ def _chosen(node: ast.AST) -> set[str]:
     return set(names_in(node))
 
 
-def _is_unpacked(source: SourceFile, node: ast.AST) -> bool:
-    """Whether a variable of this scope, or of the module, is one of several that are assigned at once, outside of any loop."""
-    for scope in {source.scope(node), source.tree}:
-        for statement in ast.walk(scope):
-            target = statement.targets[0] if isinstance(statement, ast.Assign) and source.scope(statement) is scope else None
-            names = [getattr(e, "id", "") for e in target.elts] if isinstance(target, ast.Tuple) else []
-            if getattr(node, "id", "") in names:
-                return not any(isinstance(n, LOOPS) for n in source.around(statement))
+def _is_unpacked(source: SourceFile, node: ast.Name, size: str) -> bool:
+    """Whether a variable of the module is one of several that are assigned at once, outside of any loop."""
+    for statement in source.tree.body:
+        target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+        names = [getattr(e, "id", "") for e in target.elts] if isinstance(target, ast.Tuple) else []
+        if node.id in names:
+            return not re.search(rf"\b{re.escape(size)}\b", source.of(statement))
     return False
+
+
+def _has_step(known: Code, source: SourceFile, scope: ast.AST) -> bool:
+    return any(isinstance(n, ast.Call) and known.called(Piece(source, n)) in STEPS for n in ast.walk(scope))
 
 
 def one_batch(known: Code) -> Iterator[Skipped]:
-    """``[next(iter(loader))] * n``; ``next(iter(loader))`` before a loop, or in each step where nothing shuffles."""
+    """``train_batches = [next(iter(loader))] * n``."""
     for call in known.calls("next"):
         source, node = call
         inner = node.args[0] if len(node.args) == 1 else None
-        loader = (
-            inner.args[0]
-            if isinstance(inner, ast.Call) and known.called(Piece(source, inner)) == "iter" and inner.args
-            else None
-        )
-        if not isinstance(loader, ast.Name | ast.Attribute) or TRIES.search(source.text):
-            continue
-        name, line = source.of(loader), node.lineno
-        listed = source.parent(node)
-        if isinstance(listed, ast.List) and isinstance(product := source.parent(listed), ast.BinOp):
-            if isinstance(product.op, ast.Mult) and re.search("train", source.of(source.statement(node))):
-                yield Skipped("same", line, f"Line {line} repeats one batch of `{name}` in place of all of its batches.")
-        elif _trains_around(known, call) and _serves_in_order(known, Piece(source, loader)):
-            said = (
-                f"Line {line} begins `{name}` anew in each step: it does not shuffle, so that its first batch comes each time."
-            )
-            yield Skipped("same", line, said)
-        elif _only_batch(known, call, loader):
-            said = f"Line {line} takes one batch of `{name}`, and the loop trains on this batch alone."
-            yield Skipped("same", line, said)
-
-
-def _trains_around(known: Code, call: Piece) -> bool:
-    """Whether the innermost loop around a call takes a training step."""
-    loop = next((n for n in call.source.around(call.node) if isinstance(n, LOOPS)), None)
-    return loop is not None and _has_step(known, call.source, loop)
-
-
-def _has_step(known: Code, source: SourceFile, loop: ast.AST) -> bool:
-    return any(isinstance(n, ast.Call) and known.called(Piece(source, n)) in STEPS for n in ast.walk(loop))
-
-
-def _serves_in_order(known: Code, loader: Piece) -> bool:
-    made = follow(known, loader)
-    given = made.node.keywords if isinstance(made.node, ast.Call) and known.called(made) == "DataLoader" else None
-    return (
-        given is not None
-        and len(made.node.args) <= PAIR
-        and {k.arg for k in given} <= {"batch_size", "num_workers", "drop_last"}
-    )
-
-
-def _only_batch(known: Code, call: Piece, loader: ast.expr) -> bool:
-    """Whether a loop trains on this batch, and nothing but `len` uses the loader otherwise."""
-    source, node = call
-    statement = source.statement(node)
-    made = follow(known, Piece(source, loader))
-    if known.called(made) not in LOADERS or SIZE_OF_DATA.search(made.text) or not isinstance(statement, ast.Assign):
-        return False
-    sizes = [k.value for k in made.node.keywords if k.arg == "batch_size"] + made.node.args[1:PAIR]
-    if any(SIZE_OF_DATA.search(follow(known, Piece(made.source, size)).text) for size in sizes):
-        return False  # the batch is all of the data
-    uses = [n for n in source.nodes if isinstance(n, ast.Name | ast.Attribute) and source.of(n) == source.of(loader)]
-    uses = [n for n in uses if isinstance(n.ctx, ast.Load) and n is not loader]
-    if any(source.of(parent) != f"len({source.of(loader)})" for n in uses if (parent := source.parent(n)) is not None):
-        return False
-    target = statement.targets[0]
-    names = {n.id for n in ast.walk(target) if isinstance(n, ast.Name)}
-    for loop in source.nodes:
-        if not isinstance(loop, LOOPS) or not _has_step(known, source, loop) or statement in ast.walk(loop):
-            continue
-        inner = [n for n in ast.walk(loop) if isinstance(n, ast.Name) and n.id in names]
-        if inner and all(isinstance(n.ctx, ast.Load) for n in inner):
-            return True
-    return False
+        begun = isinstance(inner, ast.Call) and known.called(Piece(source, inner)) == "iter" and len(inner.args) == 1
+        product = source.parent(source.parent(node) or node) if isinstance(source.parent(node), ast.List) else None
+        repeats = isinstance(product, ast.BinOp) and isinstance(product.op, ast.Mult)
+        if begun and repeats and TRAINING.search(_variable(call)) and not TRIES.search(source.text):
+            loader = source.of(inner.args[0])  # type: ignore[union-attr]
+            said = f"Line {node.lineno} repeats one batch of `{loader}` in place of all of its batches."
+            yield Skipped("same", node.lineno, said)
 
 
 def grown_beside(known: Code) -> Iterator[Skipped]:
@@ -294,6 +255,9 @@ def grown_beside(known: Code) -> Iterator[Skipped]:
             target = statement.targets[0] if isinstance(statement, ast.Assign) else None
             other = grown.get(source.of(part.value)) if part is not None else None
             if other is None or not isinstance(target, ast.Name):
+                continue
+            named = TRAINING.search(target.id) and HELD_OUT.search(source.of(other.target))
+            if not named and not (HELD_OUT.search(target.id) and TRAINING.search(source.of(other.target))):
                 continue
             empty = [v for v in bound_to(known, Piece(source, target)) if isinstance(v.node, ast.List) and not v.node.elts]
             within = [n for n in ast.walk(node) if isinstance(n, ast.Name) and n.id == target.id and n is not target]

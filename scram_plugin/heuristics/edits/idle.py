@@ -35,7 +35,7 @@ PURE: dict[str, dict[str, int]] = {
 # methods of tensors that return what they make; source: PyTorch
 METHODS = ("masked_fill", "unsqueeze", "squeeze", "view", "reshape", "permute", "transpose", "clamp", "softmax", "log_softmax")
 # methods that sum up what other nodes or positions give; source: PyTorch
-SUMS = ("index_add", "scatter_add", "index_reduce", "scatter_reduce", "matmul", "bmm", "mm")
+SUMS = ("index_add", "scatter_add", "index_reduce", "scatter_reduce")
 # layers whose call does nothing but compute its result; source: PyTorch, Keras
 LAYERS = re.compile(
     r"(Linear|Dense|Conv\w+|Embedding|Dropout|Flatten|Activation|(Leaky|P)?ReLU|GELU|ELU|SiLU|Tanh|Sigmoid|Softmax)$"
@@ -154,5 +154,6 @@ def _computes(known: Code, source: SourceFile, value: ast.expr) -> bool:
     place = Piece(source, value)
     if not isinstance(value, ast.Call):
         return False
-    sums = isinstance(value.func, ast.Attribute) and value.func.attr in SUMS
+    owner = value.func.value if isinstance(value.func, ast.Attribute) and value.func.attr in SUMS else None
+    sums = owner is not None and not source.of(owner).startswith("self.") and not _says_in_place(value)
     return sums or _is_pure(known, place) or _is_layer(known, place)

@@ -90,7 +90,7 @@ def _partners(known: Code) -> Iterator[Mispaired]:
                 if made and all(known.called(m) in ORDERS for m in made):
                     moved.setdefault(node.value.id, source.of(node.slice))
         labels = [n for n in moved if _is_label(n)]
-        inputs = [n for n in moved if not LABELS.search(n) and re.search("mix|lam", source.of(function))]
+        inputs = [n for n in moved if not LABELS.search(n) and re.search("mix", source.of(function))]
         for one, other in itertools.product(inputs, labels):
             if moved[one] != moved[other]:
                 said = f"`{one}` is mixed in the order `{moved[one]}`, and `{other}` in the order `{moved[other]}`."

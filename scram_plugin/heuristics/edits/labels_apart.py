@@ -12,10 +12,16 @@ from scram_plugin.heuristics.edits.bindings import bound_to
 from scram_plugin.heuristics.edits.mispaired import PAIR, Mispaired
 from scram_plugin.heuristics.edits.parts import TRAINING
 from scram_plugin.heuristics.edits.program import Code, Piece, program
-from scram_plugin.heuristics.edits.source import SourceFile
+from scram_plugin.heuristics.edits.source import SourceFile, names_in
+from scram_plugin.heuristics.edits.target_names import LABELS, NOT_LABELS
 
+NUMBERS = re.compile(r"idx|ids|index|order|range")  # what has one column; source: usual names
+FIELDS = re.compile(r"reward|label|target|done|action|^y$")  # of a step, or an item, that are no inputs; source: usual names
+SUMS = ("std", "mean", "len", "max", "min", "sum")  # of what a draw for its own end is good for; source: NumPy
+TURNED = re.compile(r"\.(transpose|swapaxes|permute)\(|\.T\b")  # brings examples into another order; source: NumPy, PyTorch
 SAMPLES = ("sample", "choices")  # draws from a list; source: random
-NOISE = ("randn", "randn_like", "normal", "standard_normal", "random_normal")  # source: PyTorch, NumPy, Keras
+NOISE = ("randn", "randn_like", "standard_normal")  # source: PyTorch, NumPy
+NOISES = re.compile(r"eps|epsilon|noise")  # source: usual names
 ORDERS = ("randperm", "permutation")  # source: PyTorch, NumPy
 DISTANCES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss")  # PyTorch
 
@@ -40,6 +46,8 @@ def _tiled(known: Code) -> Iterator[Mispaired]:
         tiled = known.called(call) == "tile"
         wrong = (classes, times) if tiled else (times, classes)
         scope = source.scope(node)
+        if TURNED.search(source.text):
+            continue
         if classes == times or (wrong[1], wrong[0]) in _nested(source, scope) or wrong not in _nested(source, scope):
             continue
         ways = ("in turns", "class by class")[:: 1 if tiled else -1]
@@ -48,16 +56,21 @@ def _tiled(known: Code) -> Iterator[Mispaired]:
 
 
 def _nested(source: SourceFile, scope: ast.AST) -> set[tuple[str, str]]:
-    """The lengths of two loops of which one stands directly in the other."""
+    """The lengths of two loops, one directly in the other, that add an example in each round."""
     found = set[tuple[str, str]]()
     for node in ast.walk(scope):
-        loops: list[ast.expr] = []
+        loops: list[tuple[ast.expr, ast.expr]] = []
         if isinstance(node, ast.ListComp | ast.GeneratorExp):
-            loops = [g.iter for g in node.generators]
+            loops = [(g.iter, g.target) for g in node.generators]
+            made = set(names_in(node.elt))
         elif isinstance(node, ast.For):
-            loops = [node.iter, *(n.iter for n in node.body if isinstance(n, ast.For))]
-        sizes = [source.of(n.args[0]) for n in loops if isinstance(n, ast.Call) and source.of(n.func) == "range" and n.args]
-        if len(sizes) == PAIR == len(loops):
+            inner = [n for n in node.body if isinstance(n, ast.For)]
+            loops = [(n.iter, n.target) for n in (node, *inner)]
+            calls = [n for one in inner for n in ast.walk(one) if isinstance(n, ast.Call)]
+            adds = any(isinstance(n.func, ast.Attribute) and n.func.attr in ("append", "extend") for n in calls)
+            made = {n for one in inner for n in names_in(one)} if adds else set()
+        sizes = [source.of(n.args[0]) for n, _ in loops if isinstance(n, ast.Call) and source.of(n.func) == "range" and n.args]
+        if len(sizes) == PAIR == len(loops) and made & {source.of(target) for _, target in loops}:
             found.add((sizes[0], sizes[1]))
     return found
 
@@ -69,7 +82,9 @@ def _columns(known: Code) -> Iterator[Mispaired]:
         axis = next((k.value for k in node.keywords if k.arg == "axis"), None)
         statement = source.statement(node)
         target = source.of(statement.targets[0]) if isinstance(statement, ast.Assign) else ""
-        if isinstance(axis, ast.Constant) and axis.value == 0 and TRAINING.search(target.rpartition(".")[2]):
+        name = target.rpartition(".")[2]
+        other = LABELS.search(name) or NOT_LABELS.search(name) or NUMBERS.search(source.of(node))
+        if isinstance(axis, ast.Constant) and axis.value == 0 and TRAINING.search(name) and not other:
             said = f"Line {node.lineno} gives each column its own order: `permuted` does that, and `permutation` keeps rows."
             yield Mispaired("draws", node.lineno, "the columns", target, said)
 
@@ -82,9 +97,24 @@ def _mixed(known: Code) -> Iterator[Mispaired]:
             found.append((place, *shares))
     for (one, kept, other), (two, kept_two, other_two) in itertools.combinations(found, PAIR):
         near = one.source is two.source and one.source.scope(one.node) is two.source.scope(two.node)
-        if near and kept != other and (kept, other) == (other_two, kept_two):
+        turned = near and kept != other and (kept, other) == (other_two, kept_two)
+        beside = [p for p, *_ in found if p.source is one.source and p.source.scope(p.node) is one.source.scope(one.node)]
+        if len(beside) > PAIR:  # as mixtures of both shares
+            continue
+        if turned and _is_of_labels(two) and not _is_of_labels(one) and not _is_set_between(one, two, f"{kept} {other}"):
             said = f"`{one.text}` is mixed with `{kept}` and `{other}`, and line {two.node.lineno} mixes the other way round."
             yield Mispaired("draws", two.node.lineno, one.text, two.text, said)
+
+
+def _is_of_labels(place: Piece) -> bool:
+    calls = any(isinstance(n, ast.Call) for n in ast.walk(place.node))  # a loss for each
+    return calls or any(map(LABELS.search, names_in(place.node)))
+
+
+def _is_set_between(one: Piece, two: Piece, factors: str) -> bool:
+    """Whether a factor gets another value between two sums."""
+    inner = (n for n in ast.walk(one.source.scope(one.node)) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+    return any(one.node.lineno <= n.lineno <= two.node.lineno and re.search(rf"\b{n.id}\b", factors) for n in inner)
 
 
 def _shares(known: Code, place: Piece) -> tuple[str, str] | None:
@@ -120,7 +150,13 @@ def _redrawn(known: Code) -> Iterator[Mispaired]:
         listed = next((n for n in source.around(node) if isinstance(n, ast.ListComp)), None)
         if listed is None or listed.generators[0].iter is not node or not isinstance(listed.elt, ast.Attribute | ast.Subscript):
             continue
+        around = [known.called(Piece(source, n)) for n in source.around(node) if isinstance(n, ast.Call)]
+        field = listed.elt.attr if isinstance(listed.elt, ast.Attribute) else ""
+        if not FIELDS.search(field) or set(around) & set(SUMS):
+            continue
         for other in known.calls(*SAMPLES):
+            if any(isinstance(n, ast.ListComp) for n in other.source.around(other.node)):
+                continue
             same = other.source is source and other.text == call.text and other.node is not node
             if same and source.scope(other.node) is source.scope(node):
                 said = f"Line {node.lineno} draws anew from what line {other.node.lineno} draws from."
@@ -134,7 +170,7 @@ def _noise(known: Code) -> Iterator[Mispaired]:
         source, node = place
         target, value = node.targets[0], node.value
         drawn = isinstance(value, ast.Call) and known.called(Piece(source, value)) in NOISE
-        if not drawn or not isinstance(target, ast.Name):
+        if not drawn or not isinstance(target, ast.Name) or not NOISES.fullmatch(target.id):
             continue
         scope = source.scope(node)
         names = [n for n in ast.walk(scope) if isinstance(n, ast.Name) and n.id == target.id]

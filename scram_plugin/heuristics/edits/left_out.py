@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 from scram_plugin.heuristics.edits.bindings import follow, returns
 from scram_plugin.heuristics.edits.drawn import BATCH, PAIR, STEPS
-from scram_plugin.heuristics.edits.parts import HELD_OUT, OTHERS, TRAINING, Skipped
+from scram_plugin.heuristics.edits.parts import HELD_OUT, NUMBER_HELD_OUT, OTHERS, TRAINING, Skipped
 from scram_plugin.heuristics.edits.program import Change, Code, Piece
-from scram_plugin.heuristics.edits.source import SourceFile
 
 FOLDS = ("KFold", "StratifiedKFold", "ShuffleSplit", "StratifiedShuffleSplit", "GroupKFold")  # give (train, test); scikit-learn
 CLASSES = re.compile(r"(^|[_.])(classes|class_(names|to_idx)|categories|vocab)$", re.I)  # are no examples; source: usual names
+EXAMPLES = re.compile(r"\.(samples|images|paths|files|items|records|rows|data)$")  # lists of them; source: usual names
 OF_CLASSES = re.compile(r"class|weight_per|per_class", re.I)  # names of weights that each class has one of; source: usual names
 SHOWS = (
     "print",
@@ -33,7 +33,6 @@ def left_out(known: Code) -> Iterator[Skipped]:
     yield from _weights_of_classes(known)
     yield from _broken_off(known)
     yield from _remainders(known)
-    yield from _returned_anew(known)
 
 
 def _reversed_folds(known: Code) -> Iterator[Skipped]:
@@ -68,7 +67,7 @@ def _swapped_parts(known: Code) -> Iterator[Skipped]:
             if cut is None or cut.lower is not None or not isinstance(cut.upper, ast.Name):
                 continue
             number = cut.upper.id
-            if _is(TRAINING, source.of(one)) and _is(HELD_OUT, number) and not TRAINING.search(number):
+            if _is(TRAINING, source.of(one)) and NUMBER_HELD_OUT.fullmatch(number):
                 said = (
                     f"Line {node.lineno} gives `{source.of(one)}` the first `{number}` examples, the number of those held out."
                 )
@@ -98,7 +97,8 @@ def _classes_as_length(known: Code) -> Iterator[Skipped]:
         counted = source.of(value.args[0]) if of_classes else ""  # type: ignore[union-attr]
         taken = [n for n in ast.walk(methods["__getitem__"]) if isinstance(n, ast.Subscript) and source.of(n.slice) == place]
         lists = {source.of(n.value) for n in taken}
-        if CLASSES.search(counted) and lists and counted not in lists and value is not None:
+        examples = any(map(EXAMPLES.search, lists))
+        if CLASSES.search(counted) and examples and counted not in lists and value is not None:
             edit = known.edit([Change(source, *source.span(value), f"len({min(lists)})")])
             said = f"Line {value.lineno} gives the number of classes as the length of `{owner.node.name}`."
             yield Skipped("length", value.lineno, said, edit)
@@ -117,7 +117,7 @@ def _weights_of_classes(known: Code) -> Iterator[Skipped]:
             if made is not None
             else []
         )
-        if made is not None and not each:  # no weight is picked by a label
+        if isinstance(made, ast.BinOp | ast.List | ast.Name) and not each:  # no weight is picked by a label
             said = f"Line {node.lineno} gives the sampler a weight for each class, `{names[0].id}`, and not for each example."
             yield Skipped("few", node.lineno, said)
 
@@ -150,39 +150,3 @@ def _remainders(known: Code) -> Iterator[Skipped]:
             if names and BATCH.search(size) and size in (source.of(product.left), source.of(product.right)):
                 said = f"`{source.of(node)}` in line {node.lineno} is always 0, so that each batch begins at the same place."
                 yield Skipped("same", node.lineno, said)
-
-
-def _returned_anew(known: Code) -> Iterator[Skipped]:
-    """A function that returns a list which its loop makes anew in each round, and fills in a loop within it."""
-    for source, function in known.nodes(ast.FunctionDef):
-        last = function.body[-1]
-        name = last.value.id if isinstance(last, ast.Return) and isinstance(last.value, ast.Name) else ""
-        for loop in function.body[:-1] if name else ():
-            for statement in loop.body if isinstance(loop, ast.For) else ():
-                if _empties(statement, name) and _fills_within(source, loop, name) and not _uses(loop, statement, name):
-                    said = (
-                        f"Line {statement.lineno} makes the list `{name}` anew in each round: the last one alone is returned."
-                    )
-                    yield Skipped("renewed", statement.lineno, said)
-
-
-def _empties(statement: ast.stmt, name: str) -> bool:
-    target = statement.targets[0] if isinstance(statement, ast.Assign) else None
-    made = isinstance(statement, ast.Assign) and isinstance(statement.value, ast.List) and not statement.value.elts
-    return made and isinstance(target, ast.Name) and target.id == name
-
-
-def _appends(node: ast.AST, name: str) -> bool:
-    owner = node.func.value if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else None
-    return isinstance(owner, ast.Name) and owner.id == name and node.func.attr in ("append", "extend")  # type: ignore[attr-defined]
-
-
-def _fills_within(source: SourceFile, loop: ast.For, name: str) -> bool:
-    inner = [n for n in loop.body if isinstance(n, ast.For)]
-    return any(_appends(n, name) for one in inner for n in ast.walk(one))
-
-
-def _uses(loop: ast.For, emptied: ast.stmt, name: str) -> bool:
-    """Whether the list is used in the loop in another way than being filled, as one that is kept elsewhere."""
-    names = [n for n in ast.walk(loop) if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)]
-    return len(names) > sum(_appends(n, name) for n in ast.walk(loop))

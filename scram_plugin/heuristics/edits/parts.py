@@ -16,7 +16,9 @@ HELD_OUT = re.compile(r"(^|_)(val|valid|validation|test|tst|heldout|holdout)(_|\
 OTHERS = re.compile(
     r"not|non|no_|except|without|exclude|rest|final|small|sub|few|pool|unl|metric|loss|acc|score|eval|result", re.I
 )
+NUMBER_HELD_OUT = re.compile(r"n(um)?_?(val|valid|test)", re.I)  # source: usual names
 HALF_HELD_OUT = 0.5  # share of the data: cross-validation in two halves holds that out; by definition
+NO_REST = 0.95  # share of the data, which nobody holds out to learn from the rest; by definition
 MOST_HELD_OUT = 0.6  # share of the data; by definition
 
 
@@ -64,9 +66,9 @@ def large_shares(known: Code) -> Iterator[Skipped]:
         counted = known.called(Piece(place.source, call)) in ("int", "round") and any(
             "len(" in place.source.of(n) for n in factors
         )
-        own = _says(HELD_OUT, name) and not OTHERS.search(name)
+        own = bool(NUMBER_HELD_OUT.fullmatch(name))
         others |= counted and bool(shares) and not own  # then it may be a place, and not a number
-        if own and counted and len(shares) == 1 and MOST_HELD_OUT <= shares[0] < 1:
+        if own and counted and len(shares) == 1 and NO_REST <= shares[0] < 1:
             said = f"Line {place.node.lineno} makes `{name}` {shares[0]:.0%} of the data."
             found.append(Skipped("split", place.node.lineno, said))
     yield from () if others else found

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from scram_plugin.heuristics.edits.bindings import follow
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
+from scram_plugin.heuristics.edits.target_names import LABELS
 
 # parts of names: of the training, and of what is held out; source: usual names
 TWINS = (("train", "test"), ("train", "valid"), ("train", "val"), ("training", "validation"), ("tr", "te"), ("tr", "va"))
@@ -68,7 +69,7 @@ def _as_other(text: str, words: tuple[str, str]) -> str:
 def _fitted_again(known: Code, training: Piece, other: Piece) -> Iterator[Prepared]:
     """``x_test = scaler.fit_transform(x_test)``, where the training data have their own."""
     calls = [[n for n in ast.walk(p.node.value) if _fits(n)] for p in (training, other)]
-    if not calls[0] or not calls[1] or OWN.search(training.text):
+    if not calls[0] or not calls[1] or OWN.search(training.text) or LABELS.search(other.source.of(other.node.targets[0])):
         return
     one, two = calls[0][0], calls[1][0]
     kinds = [known.called(follow(known, Piece(p.source, c.func.value))) for p, c in ((training, one), (other, two))]  # type: ignore[attr-defined]

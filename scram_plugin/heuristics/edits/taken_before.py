@@ -32,7 +32,11 @@ def _places(known: Code) -> Iterator[Mispaired]:
     """``members = [flatnonzero(ids == m) for m in ...]`` before ``ids = ids[order]``: these are places in the old order."""
     for place in known.nodes(ast.Assign):
         source, node = place
-        found = [n for n in ast.walk(node.value) if isinstance(n, ast.Call) and known.called(Piece(source, n)) in PLACES]
+        each = node.value.elt if isinstance(node.value, ast.ListComp) else getattr(node.value, "value", None)
+        each = each.value if isinstance(each, ast.Subscript) else each  # ``np.where(ids == m)[0]``
+        if not isinstance(node.value, ast.ListComp | ast.DictComp) or not isinstance(each, ast.Call) or len(each.args) != 1:
+            continue
+        found = [each] if known.called(Piece(source, each)) in PLACES else []
         compared = [n.left for c in found for a in c.args for n in ast.walk(a) if isinstance(n, ast.Compare)]
         labels = {n.id for n in compared if isinstance(n, ast.Name)}
         target, body = node.targets[0], getattr(source.parent(node), "body", [])
@@ -42,7 +46,11 @@ def _places(known: Code) -> Iterator[Mispaired]:
         after = body[body.index(node) + 1 :]
         moved = [one for one in after if isinstance(one, ast.Assign) and _is_moved(known, source, one, name)]
         again = any(target.id in [n for t in one.targets for n in names_in(t)] for one in after if isinstance(one, ast.Assign))
-        if moved and not again:
+        used = [n for n in ast.walk(source.scope(node)) if isinstance(n, ast.Name) and n.id == target.id and n is not target]
+        changed = [
+            one for one in after if isinstance(one, ast.Assign) and name in [n for t in one.targets for n in names_in(t)]
+        ]
+        if moved and not again and changed == moved[:1] and all(n.lineno > moved[0].lineno for n in used):
             said = f"Line {node.lineno} looks up places in `{name}`, which line {moved[0].lineno} brings into a new order."
             yield Mispaired("orders", node.lineno, target.id, name, said)
 

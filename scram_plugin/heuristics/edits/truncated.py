@@ -19,9 +19,13 @@ MAKES = ("tensor", "array", "asarray", "as_tensor")  # functions with an argumen
 INTEGERS = ("long", "int", "short")  # methods of tensors; source: PyTorch
 BRIGHTEST = 255  # of the values of a byte; by definition
 TIME = re.compile(r"t|ts|time|times|timesteps?")  # source: usual names
-STEPS = re.compile(r"(^|[._])(T|(n_|num_|max_)?(time)?_?steps)$")  # of a diffusion; source: usual names
+STEPS = re.compile(r"T|steps|(n_|num_)?timesteps")  # of a diffusion; source: usual names
 CUTS = ("clamp", "clip")  # source: PyTorch, NumPy
 SCALES = ("transform", "fit_transform", "normalize", "minmax_scale", "scale")  # source: scikit-learn
+# names of inputs, and of functions that prepare them; source: usual names
+INPUTS = re.compile(r"^x|image|img|pix|pic|spec|feat|input|data|clip|audio|signal|seq|scale|^[au]\d*$|cloth|count", re.I)
+CODES = re.compile(r"one_hot|bincount|\beye|[Ee]mbed|scatter|add\.at")  # take whole numbers; source: NumPy, PyTorch
+DRAWN = re.compile(r"bernoulli|binomial|rand|one_hot", re.I)  # source: NumPy, PyTorch
 PLACES = re.compile(r"arange|linspace|range\(|len\(")  # numbers of places, not values; source: Python, NumPy
 COUNTS = re.compile(r"enc|vect|count|binari|discret|hash", re.I)  # names of what makes codes and counts; source: scikit-learn
 ON_PURPOSE = re.compile(r"round|rint\b|floor|ceil|digitize|argm|bucketize|trunc", re.I)  # functions; source: NumPy, PyTorch
@@ -33,7 +37,7 @@ NUMBERED = re.compile(
 def truncated_values(facts: Mapping[str, Any]) -> WrongLine | None:
     """The first cast of scaled values to whole numbers, with the edit to real ones; None without one."""
     known = program(facts)
-    return next(itertools.chain(_casts(known), _divided(known), _filled(known)), None)
+    return next(itertools.chain(_casts(known), _divided(known)), None)
 
 
 def lost_values(facts: Mapping[str, Any]) -> WrongLine | None:
@@ -44,20 +48,35 @@ def lost_values(facts: Mapping[str, Any]) -> WrongLine | None:
 
 def _times(known: Code) -> Iterator[WrongLine]:
     """``t // steps`` in a program that runs a diffusion: the time of every example becomes 0."""
-    for source, node in known.nodes(ast.BinOp):
+    bounds = {c.source.of(a).rpartition(".")[2] for c in known.calls("randint") for a in c.node.args}
+    for source, node in known.nodes(ast.BinOp) if any(known.calls("cumprod")) else ():
         left = node.left.value if isinstance(node.left, ast.Subscript) else node.left
+        steps = source.of(node.right).rpartition(".")[2]
         is_time = isinstance(node.op, ast.FloorDiv) and isinstance(left, ast.Name) and TIME.fullmatch(left.id)
-        if is_time and STEPS.search(source.of(node.right)) and "cumprod" in source.text:
+        if not is_time or not STEPS.fullmatch(steps) or steps not in bounds:
+            continue
+        name = source.of(left)
+        loops = [n for n in source.nodes if isinstance(n, ast.For) and source.of(n.target) == name]
+        rests = [
+            n for n in source.nodes if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mod) and source.of(n.left) == name
+        ]
+        if not loops and not rests:
             yield WrongLine(source.of(node), node.lineno, known.edit([_true_division(source, node)]))
 
 
 def _cut_first(known: Code) -> Iterator[WrongLine]:
-    """``x.clamp(0, 1) / 255``: all pixels but the darkest become 1 / 255."""
-    for source, node in known.nodes(ast.BinOp):
-        call = node.left
-        cut = isinstance(node.op, ast.Div) and isinstance(call, ast.Call) and known.called(Piece(source, call)) in CUTS
-        if cut and getattr(node.right, "value", None) == BRIGHTEST and re.search(r"\b0(\.0?)?, *1(\.0?)?\)$", source.of(call)):
-            yield WrongLine(source.of(node), node.lineno, None)
+    """``x = x.clamp(0, 1) / 255``: all pixels but the darkest become 1 / 255."""
+    for source, node in known.nodes(ast.Assign):
+        value, call = node.value, getattr(node.value, "left", None)
+        divides = (
+            isinstance(value, ast.BinOp) and isinstance(value.op, ast.Div) and getattr(value.right, "value", None) == BRIGHTEST
+        )
+        if not divides or not isinstance(call, ast.Call) or known.called(Piece(source, call)) not in CUTS:
+            continue
+        ends = [getattr(a, "value", None) for a in call.args[-2:]]
+        owned = call.args[0] if len(call.args) > len(ends) else getattr(call.func, "value", None)
+        if ends == [0, 1] and owned is not None and source.of(owned) == source.of(node.targets[0]):
+            yield WrongLine(source.of(value), node.lineno, None)
 
 
 def _true_division(source: SourceFile, node: ast.BinOp) -> Change | None:
@@ -83,7 +102,7 @@ def _casts(known: Code) -> Iterator[WrongLine]:
         if isinstance(kind, ast.expr) and source.of(kind).endswith(".dtype") and not _is_own_type(known, call, value, kind):
             continue
         targets = " ".join(source.of(target) for target in targets_of(source.statement(node)))
-        if _is_in_model(source, node) or PLACES.search(value.text):
+        if _is_in_model(source, node) or PLACES.search(value.text) or not _is_input(source, value, targets):
             continue
         if not NUMBERED.search(targets) and not ON_PURPOSE.search(source.of(node)) and _is_scaled(known, value):
             change = None
@@ -96,6 +115,16 @@ def _casts(known: Code) -> Iterator[WrongLine]:
             yield WrongLine(source.of(node), node.lineno, known.edit([change]))
 
 
+def _is_input(source: SourceFile, value: Piece, targets: str) -> bool:
+    """Whether the result is called as inputs are, or as what it is made of; choices of 0 or 1 are whole on purpose."""
+    names = names_in(value.node)
+    named = INPUTS.search(targets) if targets else any(map(INPUTS.search, names))
+    chosen = any(isinstance(n, ast.Compare) for n in ast.walk(value.node)) or DRAWN.search(value.text)
+    used = [n for n in source.nodes if isinstance(n, ast.Subscript) and targets in names_in(n.slice)] if targets else []
+    around = " ".join(source.of(n.func) for n in source.around(value.node) if isinstance(n, ast.Call))
+    return bool(named or targets in names) and not chosen and not used and not CODES.search(around)
+
+
 def _is_in_model(source: SourceFile, node: ast.AST) -> bool:
     """Whether a line is one of a layer or a model, which keeps the type of what it is given."""
     owner = source.enclosing_class(node)
@@ -105,7 +134,10 @@ def _is_in_model(source: SourceFile, node: ast.AST) -> bool:
 def _is_own_type(known: Code, call: Piece, value: Piece, kind: ast.expr) -> bool:
     """``(x / 255).astype(x.dtype)``, of NumPy: of arrays of bytes it makes bytes again."""
     owner = kind.value if isinstance(kind, ast.Attribute) and kind.attr == "dtype" else None
-    return isinstance(owner, ast.Name) and known.called(call) == "astype" and owner.id in names_in(value.node)
+    divided = value.node.left if isinstance(value.node, ast.BinOp) and isinstance(value.node.op, ast.Div) else None
+    divided = divided.value if isinstance(divided, ast.Subscript) else divided
+    same = isinstance(owner, ast.Name) and isinstance(divided, ast.Name) and owner.id == divided.id
+    return same and known.called(call) == "astype" and isinstance(value.node.right, ast.Constant)
 
 
 def _cast(known: Code, call: Piece) -> tuple[Piece, ast.expr | None] | None:
@@ -154,29 +186,3 @@ def _scaler(known: Code, source: SourceFile, call: ast.Call) -> str:
 def _is_multiplied(node: ast.AST) -> bool:
     """``x / x.max() * 255``: whole numbers of a wide range."""
     return any(isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mult) for n in ast.walk(node))
-
-
-def _filled(known: Code) -> Iterator[WrongLine]:
-    """``x = np.zeros_like(counts)`` and then ``x[i] = row / row.max()``: an array of whole numbers stays one."""
-    for place in known.nodes(ast.Assign):
-        source, node = place
-        target, call = node.targets[0], node.value
-        made = isinstance(call, ast.Call) and known.called(Piece(source, call)) in ("zeros_like", "empty_like", "ones_like")
-        if not made or not isinstance(target, ast.Name) or any(k.arg == "dtype" for k in call.keywords) or len(call.args) != 1:
-            continue
-        array = source.of(call.args[0])
-        for loop in ast.walk(source.scope(node)) if not _is_in_model(source, node) else ():
-            if not isinstance(loop, ast.For) or array not in (
-                source.of(loop.iter),
-                source.of(loop.iter)[len("enumerate(") : -1],
-            ):
-                continue
-            filled = [s for s in loop.body if isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Subscript)]
-            own = [s for s in filled if source.of(s.targets[0].value) == target.id]  # type: ignore[attr-defined]
-            if any(_is_scaled(known, Piece(source, s.value)) for s in own) and known.full_name(
-                Piece(source, call.func)
-            ).startswith("numpy."):
-                end = source.span(call.args[0])[1]
-                change = Change(source, end, end, ", dtype=float")
-                yield WrongLine(source.of(call), node.lineno, known.edit([change]))
-                break

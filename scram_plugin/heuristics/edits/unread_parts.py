@@ -17,9 +17,9 @@ PAIR = 2  # parts that overlap; by definition
 
 def unread_parts(known: Code, facts: Mapping[str, Any]) -> Iterator[Skipped]:
     """Channels that no line of `forward` reads."""
-    sizes = _sizes(facts)
+    sizes, model = _sizes(facts), (facts.get("model") or {}).get("class")
     for source, function in known.nodes(ast.FunctionDef) if sizes else ():
-        if function.name in FORWARD and isinstance(source.scope(function), ast.ClassDef):
+        if function.name in FORWARD and getattr(source.scope(function), "name", None) == model:
             yield from _channels(source, function, sizes[0])
 
 
@@ -46,7 +46,8 @@ def _channels(source: SourceFile, function: ast.FunctionDef, channels: int) -> I
             return  # it is read as a whole
         parts.append((used, part))  # type: ignore[arg-type]
     never = set(range(channels)) - {i for _, part in parts for i in part} if parts else set[int]()
-    twice = sum(len(part) for _, part in parts) > len({i for _, part in parts for i in part})
+    total, read = sum(len(part) for _, part in parts), {i for _, part in parts for i in part}
+    twice = total > len(read) and total == channels and len({*(part for _, part in parts)}) == len(parts)
     if never and twice and len(parts) == PAIR:
         last = parts[-1][0]
         said = (
@@ -72,6 +73,6 @@ def _part(node: ast.Subscript, size: int) -> range | None:
 def _number(node: ast.expr | None, default: int) -> int | None:
     try:
         value = default if node is None else ast.literal_eval(node)
-    except ValueError:
+    except (ValueError, TypeError, MemoryError, RecursionError):
         return None
     return value if isinstance(value, int) else None
