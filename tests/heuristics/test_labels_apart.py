@@ -19,7 +19,7 @@ PLACES = "{}order = rng.permutation(len(x))\nx, ids = x[order], ids[order]\n{}"
 MEMBERS = "members = [np.flatnonzero(ids == m) for m in range(9)]\n"
 APART = {
     "tiled": CLASSES.format("np.tile(np.arange(k), n)"),
-    "tiled in loops": "for c in range(12):\n    for _ in range(n):\n        rows.append(draw(c))\nhours = np.tile(np.arange(12), n)\n",
+    "tiled in loops": "for c in range(12):\n    for _ in range(n):\n        r.append(c)\nhours = np.tile(np.arange(12), n)\n",
     "repeated": TURNS.format("np.repeat(np.arange(k), n)"),
     "columns": "train = rng.permuted(np.array(rows), axis=0)\n",
     "mixed the other way round": MIXED.format("(1 - a) * y + a * y[at]"),
