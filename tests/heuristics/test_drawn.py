@@ -49,7 +49,7 @@ FEW = {
 ENOUGH = {
     "a batch before the loop, perhaps to show": LOADER.format("") + "xb, yb = next(iter(loader))\n" + LOOP + TRAINS,
     "a loader that may draw": LOADER.format("") + LOOP + "    xb, yb = next(iter(loader))\n" + TRAINS,
-    "a batch of a step": "def step(both):\n    a, b = both\n    c = a[torch.randint(0, BATCH, (BATCH,))]\n    loss.backward()\n",
+    "a batch of a step": "def step(both):\n    a, b = both\n    c=a[torch.randint(0, BATCH, (BATCH,))]\n    loss.backward()\n",
     "what an object holds": LOOP + "    out = net(x)\n    other = out.pooled[torch.randint(0, BATCH, (BATCH,))]\n" + TRAINS,
     "rows of a bootstrap": "BATCH, D = x.shape\n" + LOOP + "    xb = x[torch.randint(0, BATCH, (BATCH,))]\n" + TRAINS,
     "data of this size": "z = torch.randn(BATCH, 8)\n" + LOOP + "    xb = z[torch.randint(0, BATCH, (BATCH,))]\n" + TRAINS,
