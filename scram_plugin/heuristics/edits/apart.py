@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.edits import lines
+from scram_plugin.heuristics.edits.bindings import bound_to
 from scram_plugin.heuristics.edits.data import grouped
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.flow import in_loop, says_validation
@@ -27,6 +28,12 @@ def order_targets(facts: Mapping[str, Any]) -> Edit | None:
     known = program(facts)
     changes = [*_by_index(known), *_by_shuffle(known)]
     return known.edit(changes) if len(changes) == 1 else None
+
+
+def is_new_order(known: Code, place: Piece) -> bool:
+    """Whether an expression is an order that was drawn, or the variable of one."""
+    made = bound_to(known, place) if isinstance(place.node, ast.Name) else [place]
+    return bool(made) and all(known.called(m) in ORDERS for m in made)
 
 
 def _by_index(known: Code) -> Iterator[Change | None]:

@@ -16,9 +16,8 @@ DRAWS = ("randint", "integers", "randrange")  # source: Python, NumPy, PyTorch
 # sizes of a part; source: usual names
 BATCH = re.compile(r"(^|[_.])(batch(_?size)?|bs|block(_?size)?|context(_len\w*)?|seq(_?len\w*)?)$", re.I)
 SIZE_OF_DATA = re.compile(r"\blen\(|\.shape\b|\.size\b|\.numel\(")  # of the data; source: Python, NumPy
-CROPS = re.compile(
-    r"crop|aug|patch|shift|jitter|mix|perm|neg", re.I
-)  # names of functions for parts of one example; usual names
+# names of functions for parts of one example; source: usual names
+CROPS = re.compile(r"crop|aug|patch|shift|jitter|mix|perm|neg", re.I)
 # words of one who tries or times a single batch; by definition
 TRIES = re.compile(
     r"overfit|sanity|debug|single batch|one batch|memori[sz]e|benchmark|profil|speed|through|timing|measure", re.I
@@ -153,7 +152,7 @@ def _windows(call: Piece, size: str) -> Iterator[Piece]:
         if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name | ast.Attribute):
             part = node.slice
             low, high = (part.lower, part.upper) if isinstance(part, ast.Slice) else (None, None)
-            if isinstance(low, ast.Name) and low.id in names and high is not None and _is_sum(source, high, low.id, size):
+            if isinstance(low, ast.Name) and low.id in names and high is not None and is_sum(source, high, low.id, size):
                 yield Piece(source, node.value)
 
 
@@ -169,11 +168,12 @@ def _starts(source: SourceFile, name: str, size: str, statement: ast.stmt) -> It
             low, high = node.lower, node.upper
         elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "range" and len(node.args) >= PAIR:
             low, high = node.args[:PAIR]
-        if isinstance(low, ast.Name) and low.id == name and high is not None and _is_sum(source, high, name, size):
+        if isinstance(low, ast.Name) and low.id == name and high is not None and is_sum(source, high, name, size):
             yield node
 
 
-def _is_sum(source: SourceFile, node: ast.expr, name: str, size: str) -> bool:
+def is_sum(source: SourceFile, node: ast.expr, name: str, size: str) -> bool:
+    """``name + size``, in either order."""
     adds = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add)
     return adds and {source.of(node.left), source.of(node.right)} == {name, size}  # type: ignore[attr-defined]
 

@@ -8,14 +8,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.edits.bindings import bound_to
+from scram_plugin.heuristics.edits.apart import is_new_order
 from scram_plugin.heuristics.edits.draws import DRAWS, NEXT_STATEMENTS
 from scram_plugin.heuristics.edits.lines import following
 from scram_plugin.heuristics.edits.mispaired import PAIR, Mispaired
 from scram_plugin.heuristics.edits.program import Code, Piece, program
-from scram_plugin.heuristics.edits.target_names import LABELS, NOT_LABELS, OF_PICTURES
-
-ORDERS = ("randperm", "permutation")  # source: PyTorch, NumPy
+from scram_plugin.heuristics.edits.target_names import LABELS, OF_PICTURES, is_label
 
 
 def targets_anew(facts: Mapping[str, Any]) -> Mispaired | None:
@@ -23,10 +21,6 @@ def targets_anew(facts: Mapping[str, Any]) -> Mispaired | None:
     known = program(facts)
     ways = (_repeated(known), _split(known), _collated(known), _partners(known), _flipped(known), _cut(known))
     return next(itertools.chain(*ways), None)
-
-
-def _is_label(name: str) -> bool:
-    return bool(LABELS.search(name)) and not NOT_LABELS.search(name)
 
 
 def _repeated(known: Code) -> Iterator[Mispaired]:
@@ -37,7 +31,7 @@ def _repeated(known: Code) -> Iterator[Mispaired]:
         (x, times), (y, same) = one.node.args, other.node.args
         names = one.source.of(x), other.source.of(y)
         near = one.source is other.source and one.source.scope(one.node) is other.source.scope(other.node)
-        if near and one.source.of(times) == other.source.of(same) and _is_label(names[1]) and not LABELS.search(names[0]):
+        if near and one.source.of(times) == other.source.of(same) and is_label(names[1]) and not LABELS.search(names[0]):
             said = f"Line {one.node.lineno} repeats each example, and line {other.node.lineno} the whole row of labels."
             yield Mispaired("orders", other.node.lineno, *names, said)
 
@@ -50,7 +44,7 @@ def _split(known: Code) -> Iterator[Mispaired]:
         settings = [{k.arg: c.source.of(k.value) for k in c.node.keywords} for c in (one, other)]
         seeds = [s.pop("random_state", "") for s in settings]
         apart = (seeds[0] != seeds[1] or not seeds[0]) and settings[0] == settings[1]
-        if apart and settings[0].get("shuffle") != "False" and _is_label(names[1]) and not LABELS.search(names[0]):
+        if apart and settings[0].get("shuffle") != "False" and is_label(names[1]) and not LABELS.search(names[0]):
             said = f"Lines {one.node.lineno} and {other.node.lineno} split them at random, each for itself."
             yield Mispaired("draws", other.node.lineno, *names, said)
 
@@ -72,7 +66,7 @@ def _collated(known: Code) -> Iterator[Mispaired]:
                 names = [t.id for t in one.targets if isinstance(t, ast.Name)] if isinstance(one, ast.Assign) else []
                 loops = [source.of(n.iter) for n in ast.walk(one) if isinstance(n, ast.comprehension)]
                 made |= {name: set(loops) for name in names}
-            labels = [n for n, of in made.items() if n in returned and batch in of and target.id not in of and _is_label(n)]
+            labels = [n for n, of in made.items() if n in returned and batch in of and target.id not in of and is_label(n)]
             inputs = [n for n, of in made.items() if target.id in of and not LABELS.search(n)]
             if labels and inputs:
                 said = f"Line {statement.lineno} sorts the examples of a batch, and `{labels[0]}` are taken in the old order."
@@ -84,12 +78,11 @@ def _partners(known: Code) -> Iterator[Mispaired]:
     for source, function in known.nodes(ast.FunctionDef):
         moved: dict[str, str] = {}
         for node in ast.walk(function):
-            if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
-                made = [Piece(source, node.slice)]
-                made = bound_to(known, made[0]) if isinstance(node.slice, ast.Name) else made
-                if made and all(known.called(m) in ORDERS for m in made):
-                    moved.setdefault(node.value.id, source.of(node.slice))
-        labels = [n for n in moved if _is_label(n)]
+            if not isinstance(node, ast.Subscript) or not isinstance(node.value, ast.Name):
+                continue
+            if is_new_order(known, Piece(source, node.slice)):
+                moved.setdefault(node.value.id, source.of(node.slice))
+        labels = [n for n in moved if is_label(n)]
         inputs = [n for n in moved if not LABELS.search(n) and re.search("mix", source.of(function))]
         for one, other in itertools.product(inputs, labels):
             if moved[one] != moved[other]:
@@ -128,7 +121,7 @@ def _cut(known: Code) -> Iterator[Mispaired]:
         for other in following(source, node)[:NEXT_STATEMENTS] if name else ():
             target = other.targets[0] if isinstance(other, ast.Assign) else None
             text = f"{target.id}[:len({name})]" if isinstance(target, ast.Name) else ""
-            if isinstance(target, ast.Name) and source.of(other.value) == text and _is_label(target.id):  # type: ignore[attr-defined]
+            if isinstance(target, ast.Name) and source.of(other.value) == text and is_label(target.id):  # type: ignore[attr-defined]
                 said = f"Line {node.lineno} selects from `{name}`, and line {other.lineno} takes the first of `{target.id}`."
                 yield Mispaired("cut", other.lineno, name, target.id, said)
 

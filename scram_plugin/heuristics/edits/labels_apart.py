@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from scram_plugin.heuristics.edits.apart import is_new_order
 from scram_plugin.heuristics.edits.bindings import bound_to
 from scram_plugin.heuristics.edits.mispaired import PAIR, Mispaired
 from scram_plugin.heuristics.edits.parts import TRAINING
@@ -22,7 +23,6 @@ TURNED = re.compile(r"\.(transpose|swapaxes|permute)\(|\.T\b")  # brings example
 SAMPLES = ("sample", "choices")  # draws from a list; source: random
 NOISE = ("randn", "randn_like", "standard_normal")  # source: PyTorch, NumPy
 NOISES = re.compile(r"eps|epsilon|noise")  # source: usual names
-ORDERS = ("randperm", "permutation")  # source: PyTorch, NumPy
 DISTANCES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss")  # PyTorch
 
 
@@ -97,11 +97,12 @@ def _mixed(known: Code) -> Iterator[Mispaired]:
             found.append((place, *shares))
     for (one, kept, other), (two, kept_two, other_two) in itertools.combinations(found, PAIR):
         near = one.source is two.source and one.source.scope(one.node) is two.source.scope(two.node)
-        turned = near and kept != other and (kept, other) == (other_two, kept_two)
+        if not near or kept == other or (kept, other) != (other_two, kept_two):
+            continue
         beside = [p for p, *_ in found if p.source is one.source and p.source.scope(p.node) is one.source.scope(one.node)]
         if len(beside) > PAIR:  # as mixtures of both shares
             continue
-        if turned and _is_of_labels(two) and not _is_of_labels(one) and not _is_set_between(one, two, f"{kept} {other}"):
+        if _is_of_labels(two) and not _is_of_labels(one) and not _is_set_between(one, two, f"{kept} {other}"):
             said = f"`{one.text}` is mixed with `{kept}` and `{other}`, and line {two.node.lineno} mixes the other way round."
             yield Mispaired("draws", two.node.lineno, one.text, two.text, said)
 
@@ -138,8 +139,7 @@ def _is_reordered(known: Code, place: Piece) -> bool:
         bound = bound_to(known, Piece(source, inner)) if isinstance(inner, ast.Name) else []
         for each in [inner, *(b.node for b in bound)]:
             if isinstance(each, ast.Subscript) and isinstance(each.slice, ast.Name) and isinstance(each.value, ast.Name):
-                orders = bound_to(known, Piece(source, each.slice))
-                return bool(orders) and all(known.called(order) in ORDERS for order in orders)
+                return is_new_order(known, Piece(source, each.slice))
     return False
 
 

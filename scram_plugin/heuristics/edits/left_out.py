@@ -15,14 +15,8 @@ FOLDS = ("KFold", "StratifiedKFold", "ShuffleSplit", "StratifiedShuffleSplit", "
 CLASSES = re.compile(r"(^|[_.])(classes|class_(names|to_idx)|categories|vocab)$", re.I)  # are no examples; source: usual names
 EXAMPLES = re.compile(r"\.(samples|images|paths|files|items|records|rows|data)$")  # lists of them; source: usual names
 OF_CLASSES = re.compile(r"class|weight_per|per_class", re.I)  # names of weights that each class has one of; source: usual names
-SHOWS = (
-    "print",
-    "add_scalar",
-    "info",
-    "log",
-    "set_postfix",
-    "set_description",
-)  # what a branch of a loop tells; source: PyTorch
+# what tells of the progress; source: Python, TensorBoard, tqdm
+TELLS = ("print", "add_scalar", "info", "log", "set_postfix", "set_description")
 
 
 def left_out(known: Code) -> Iterator[Skipped]:
@@ -131,7 +125,7 @@ def _broken_off(known: Code) -> Iterator[Skipped]:
         if not every or not isinstance(loop, ast.For) or not isinstance(node.body[-1], ast.Break):
             continue
         calls = [n for n in ast.walk(loop) if isinstance(n, ast.Call)]
-        tells = any(known.called(Piece(source, n)) in SHOWS for s in node.body for n in ast.walk(s) if isinstance(n, ast.Call))
+        tells = any(known.called(Piece(source, n)) in TELLS for s in node.body for n in ast.walk(s) if isinstance(n, ast.Call))
         outer = any(isinstance(n, ast.For | ast.While) for n in source.around(loop))
         if tells and outer and any(known.called(Piece(source, n)) in STEPS for n in calls):
             line = node.body[-1].lineno

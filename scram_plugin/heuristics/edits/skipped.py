@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from scram_plugin.heuristics.edits.bindings import bound_to, follow, functions, returns
-from scram_plugin.heuristics.edits.drawn import chosen_among_few, few_drawn, grown_beside, one_batch
+from scram_plugin.heuristics.edits.drawn import STEPS, chosen_among_few, few_drawn, grown_beside, is_sum, one_batch
 from scram_plugin.heuristics.edits.flow import LOOPS, says_validation
 from scram_plugin.heuristics.edits.left_out import left_out
 from scram_plugin.heuristics.edits.parts import Skipped, held_out_for_training, large_shares, small_splits
@@ -18,7 +18,6 @@ from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
 from scram_plugin.heuristics.edits.source import SourceFile, names_in
 from scram_plugin.heuristics.edits.unread_parts import unread_parts
 
-STEPS = ("backward", "apply_gradients", "train_on_batch", "manual_backward")  # source: PyTorch, Keras, Lightning
 BATCH = re.compile(r"\b(batch(_?size)?|bs|b)\b|batch_?size", re.I)  # the name of a batch size; by definition
 RANGE = 3  # arguments of a range with a step; by definition
 ADDS = ("append", "extend")
@@ -137,7 +136,7 @@ def _positions(known: Code) -> Iterator[Skipped]:
             continue
         size, changes = divided[1], []
         for part in _slices(node, name):
-            if part.lower is not None and part.upper is not None and _is_sum(part.upper, name, size, source):
+            if part.lower is not None and part.upper is not None and is_sum(source, part.upper, name, size):
                 changes.append(Change(source, *source.span(part.lower), f"{name} * {size}"))
                 changes.append(Change(source, *source.span(part.upper), f"({name} + 1) * {size}"))
         if changes:
@@ -192,12 +191,6 @@ def _from_start(part: ast.Slice) -> bool:
     return start and part.upper is not None
 
 
-def _is_sum(node: ast.expr, name: str, size: str, source: SourceFile) -> bool:
-    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Add):
-        return False
-    return {source.of(node.left), source.of(node.right)} == {name, size}
-
-
 # ---- data sets
 
 
@@ -227,7 +220,7 @@ def _items(known: Code) -> Iterator[Skipped]:
                 continue
             low = source.of(part.lower)
             begin, end = made.get(low, part.lower), made.get(source.of(part.upper), part.upper)
-            if source.of(begin) != place or not any(_is_sum(end, name, size, source) for name in {low, place}):
+            if source.of(begin) != place or not any(is_sum(source, end, name, size) for name in {low, place}):
                 continue
             lines.append(part.lineno)
             wanted = [(begin, f"{place} * {size}")] + [(end, f"({place} + 1) * {size}")] * (low == place)

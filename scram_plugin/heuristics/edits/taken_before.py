@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.edits.bindings import bound_to
+from scram_plugin.heuristics.edits.apart import is_new_order
 from scram_plugin.heuristics.edits.mispaired import PAIR, Mispaired
 from scram_plugin.heuristics.edits.program import Code, Piece, program
 from scram_plugin.heuristics.edits.source import SourceFile, names_in
-from scram_plugin.heuristics.edits.target_names import LABELS, NOT_LABELS
+from scram_plugin.heuristics.edits.target_names import LABELS, NOT_LABELS, is_label
 
 SUMS_UP = re.compile(r"\b(sorted|set|unique|Counter|sum|max|min|len)\(")  # names or counts of classes; source: Python, NumPy
 PLACES = ("flatnonzero", "where", "nonzero", "argwhere")  # source: NumPy, PyTorch
@@ -64,9 +64,7 @@ def _is_moved(known: Code, source: SourceFile, statement: ast.Assign, name: str)
     for one, given in pairs:
         own = isinstance(one, ast.Name) and one.id == name
         if own and isinstance(given, ast.Subscript) and source.of(given.value) == name and isinstance(given.slice, ast.Name):
-            made = bound_to(known, Piece(source, given.slice))
-            if made and all(known.called(m) in ("permutation", "randperm") for m in made):
-                return True
+            return is_new_order(known, Piece(source, given.slice))
     return False
 
 
@@ -82,7 +80,7 @@ def _sorted_alone(known: Code, source: SourceFile, function: ast.FunctionDef) ->
         inputs = [source.of(one.targets[0]) for one in moved if source.of(one.value) == f"{source.of(one.targets[0])}[{order}]"]
         used = {name for one in after[:-1] for name in names_in(one)}
         for name in given:
-            if name in made - used and LABELS.search(name) and not NOT_LABELS.search(name):
+            if name in made - used and is_label(name):
                 beside = [one for one in inputs if one in given and not LABELS.search(one)]
                 if beside:
                     said = f"In line {statement.lineno} a new order is made, `{beside[0]}` gets it, and `{name}` does not."

@@ -14,3 +14,8 @@ SPLITS = re.compile(r"train|val|test|dev|seen|source|unl|hold", re.I)  # names o
 # of sets and of pictures: what else is called y, or target, may be another domain, a coordinate or a network
 OF_SETS = re.compile(r"(^|[_.])(labels?|tags?|classes|masks?|annotations?|ratings|stars|y_train|train_y)(_|\d|$)", re.I)
 OF_PICTURES = re.compile(r"(^|[_.])(masks?|seg|segmentations?|labels?|annotations?|gt)(_|\d|$)", re.I)
+
+
+def is_label(name: str) -> bool:
+    """Whether a variable is called as targets are, and not as predictions or draws are."""
+    return bool(LABELS.search(name)) and not NOT_LABELS.search(name)

@@ -12,26 +12,25 @@ from scram_plugin.heuristics.edits.bindings import bound_to, follow
 from scram_plugin.heuristics.edits.program import Change, Code, Piece, program
 from scram_plugin.heuristics.edits.source import SourceFile, names_in, targets_of
 from scram_plugin.heuristics.edits.uncalled import WrongLine
+from scram_plugin.heuristics.limits import BYTE
 
 WHOLE = re.compile(r"^(np\.|numpy\.|torch\.|tf\.)?u?int\d*$|^torch\.long$|^torch\.short$|\w\.dtype$")  # source: NumPy, PyTorch
 CASTS = ("astype", "to", "type", "cast")  # methods and functions that are given a type; source: NumPy, PyTorch, TensorFlow
 MAKES = ("tensor", "array", "asarray", "as_tensor")  # functions with an argument `dtype`; source: NumPy, PyTorch
 INTEGERS = ("long", "int", "short")  # methods of tensors; source: PyTorch
-BRIGHTEST = 255  # of the values of a byte; by definition
 TIME = re.compile(r"t|ts|time|times|timesteps?")  # source: usual names
 STEPS = re.compile(r"T|steps|(n_|num_)?timesteps")  # of a diffusion; source: usual names
 CUTS = ("clamp", "clip")  # source: PyTorch, NumPy
 SCALES = ("transform", "fit_transform", "normalize", "minmax_scale", "scale")  # source: scikit-learn
 # names of inputs, and of functions that prepare them; source: usual names
-INPUTS = re.compile(r"^x|image|img|pix|pic|spec|feat|input|data|clip|audio|signal|seq|scale|^[au]\d*$|cloth|count", re.I)
+INPUTS = re.compile(r"^x|image|img|pix|pic|spec|feat|input|data|clip|audio|signal|seq|scale", re.I)
 CODES = re.compile(r"one_hot|bincount|\beye|[Ee]mbed|scatter|add\.at")  # take whole numbers; source: NumPy, PyTorch
 DRAWN = re.compile(r"bernoulli|binomial|rand|one_hot", re.I)  # source: NumPy, PyTorch
 PLACES = re.compile(r"arange|linspace|range\(|len\(")  # numbers of places, not values; source: Python, NumPy
 COUNTS = re.compile(r"enc|vect|count|binari|discret|hash", re.I)  # names of what makes codes and counts; source: scikit-learn
 ON_PURPOSE = re.compile(r"round|rint\b|floor|ceil|digitize|argm|bucketize|trunc", re.I)  # functions; source: NumPy, PyTorch
-NUMBERED = re.compile(
-    r"bins?\b|bucket|token|index|idx|level|code|class|label|target|\bys?\b|y_", re.I
-)  # names of what is counted
+# names of what is counted; source: usual names
+NUMBERED = re.compile(r"bins?\b|bucket|token|index|idx|level|code|class|label|target|\bys?\b|y_", re.I)
 
 
 def truncated_values(facts: Mapping[str, Any]) -> WrongLine | None:
@@ -68,9 +67,7 @@ def _cut_first(known: Code) -> Iterator[WrongLine]:
     """``x = x.clamp(0, 1) / 255``: all pixels but the darkest become 1 / 255."""
     for source, node in known.nodes(ast.Assign):
         value, call = node.value, getattr(node.value, "left", None)
-        divides = (
-            isinstance(value, ast.BinOp) and isinstance(value.op, ast.Div) and getattr(value.right, "value", None) == BRIGHTEST
-        )
+        divides = isinstance(value, ast.BinOp) and isinstance(value.op, ast.Div) and getattr(value.right, "value", None) == BYTE
         if not divides or not isinstance(call, ast.Call) or known.called(Piece(source, call)) not in CUTS:
             continue
         ends = [getattr(a, "value", None) for a in call.args[-2:]]
@@ -88,7 +85,7 @@ def _true_division(source: SourceFile, node: ast.BinOp) -> Change | None:
 def _divided(known: Code) -> Iterator[WrongLine]:
     """``x // 255``, of pixels."""
     for source, node in known.nodes(ast.BinOp):
-        if isinstance(node.op, ast.FloorDiv) and isinstance(node.right, ast.Constant) and node.right.value == BRIGHTEST:
+        if isinstance(node.op, ast.FloorDiv) and isinstance(node.right, ast.Constant) and node.right.value == BYTE:
             yield WrongLine(source.of(node), node.lineno, known.edit([_true_division(source, node)]))
 
 
