@@ -13,14 +13,13 @@ BEGIN = "import numpy as np\nimport torch\nfrom sklearn.preprocessing import Sta
 APART = {
     "a scaler fitted again": "x_train = scaler.fit_transform(x_train)\nx_test = scaler.fit_transform(x_test)\n",
     "short names": "Xtr = scaler.fit_transform(a)\nXte = scaler.fit_transform(b)\n",
-    "another object": "z_tr = PCA(9).fit_transform(x_tr)\nz_va = PCA(9).fit_transform(x_va)\n",
-    "a logarithm": "x_train = np.log1p(a_train)\nx_test = a_test\n",
-    "words": "train_texts = [clean(t) for t in train]\ntest_texts = [t for t in test]\n",
-    "a method": "train_texts = [t.lower() for t in train]\ntest_texts = [t for t in test]\n",
-    "an order of features": "Xtr = matrix(tr, names)\nXte = matrix(te, sorted(names))\n",
+    "another object": "z_tr = StandardScaler().fit_transform(x_tr)\nz_va = StandardScaler().fit_transform(x_va)\n",
 }
 ALIKE = {
     "a scaler": "x_train = scaler.fit_transform(x_train)\nx_test = scaler.transform(x_test)\n",
+    "what learns nothing": "x_train = Normalizer().fit_transform(a)\nx_test = Normalizer().fit_transform(b)\n",
+    "a target": "trainY = MinMaxScaler().fit_transform(a)\ntestY = MinMaxScaler().fit_transform(b)\n",
+    "each example": "x_train = scaler.fit_transform(x_train.T).T\nx_test = scaler.fit_transform(x_test.T).T\n",
     "a map for each": "z_train = TSNE(2).fit_transform(x_train)\nz_test = TSNE(2).fit_transform(x_test)\n",
     "other scalers": "x_train = StandardScaler().fit_transform(a)\ny_test = MinMaxScaler().fit_transform(b)\n",
     "an augmentation": "train_texts = [augment(t) for t in train]\ntest_texts = [t for t in test]\n",
@@ -39,12 +38,14 @@ ITEMS = (
 )
 OUT = {
     "folds": ("split", "folds = KFold(5)\nfor k, (val, train) in enumerate(folds.split(x)):\n    fit(x[train])\n"),
-    "parts": ("split", "train_idx, val_idx = order[:n_val], order[n_val:]\n"),
     "steps": ("range", "model.fit(ds, epochs=9, steps_per_epoch=BATCH_SIZE)\n"),
-    "classes": ("length", ITEMS.format("self.classes")),
-    "weights": ("few", "weights = 1 / counts\nsampler = WeightedRandomSampler(class_weights, 900)\n"),
+    "weights": (
+        "few",
+        "class_weights = 1 / counts\nsampler = WeightedRandomSampler(class_weights, 900)\n"
+        "loader = DataLoader(data, sampler=sampler)\n",
+    ),
     "progress": ("left", EPOCHS + "        if step % 50 == 0:\n            print(loss)\n            break\n"),
-    "a remainder": ("same", "at = (step * batch_size) % batch_size\n"),
+    "a remainder": ("same", "for step in range(9):\n    at = (step * batch_size) % batch_size\n"),
 }
 USED = {
     "the last losses": (
@@ -61,6 +62,18 @@ USED = {
     "weights of examples": "sampler = WeightedRandomSampler(class_weights[labels], 900)\n",
     "weights by labels": "class_weights = [w[y] for y in labels]\nsampler = WeightedRandomSampler(class_weights, 900)\n",
     "progress": EPOCHS + "        if step % 50 == 0:\n            print(loss)\n",
+    "a virtual epoch": EPOCHS + "        if (step + 1) % steps_per_epoch == 0:\n            print(loss)\n            break\n",
+    "weights that grow": (
+        "class_weights = []\nfor _, y in data:\n    class_weights.append(w[y])\n"
+        "loader = DataLoader(data, sampler=WeightedRandomSampler(class_weights, 900))\n"
+    ),
+    "weights that are looked up": (
+        "class_weights = 1 / counts\nclass_weights = class_weights[labels]\n"
+        "loader = DataLoader(data, sampler=WeightedRandomSampler(class_weights, 900))\n"
+    ),
+    "a number of batches": "n_batch = len(x) // 32\nmodel.fit(ds, epochs=9, steps_per_epoch=n_batch)\n",
+    "two folds": "for val, train in KFold(n_splits=2).split(x):\n    fit(x[train])\n",
+    "a share": "at = int((shift * seq_len) % seq_len)\n",
     "a limit": EPOCHS + "        if step >= 50:\n            break\n",
     "a remainder": "at = (step * batch_size) % n\n",
     "a list": "def last(names):\n    for name in names:\n        rows = []\n        rows.append(name)\n    return rows\n",
@@ -72,13 +85,29 @@ ANEW = {
         "def collate(batch):\n    ordered = sorted(batch, key=size)\n    xs = [b[0] for b in ordered]\n"
         "    labels = torch.tensor([b[1] for b in batch])\n    return pad(xs), labels, xs\n"
     ),
-    "mixed": "def mixup(x, y):\n    at = torch.randperm(9)\n    return lam * x + x[at], y[torch.randperm(9)]\n",
     "flipped": ("if random.random() < 0.5:\n    img = np.flip(img)\nif random.random() < 0.5:\n    mask = np.flip(mask)\n"),
-    "cut": "x = x[ok]\ny = y[:len(x)]\n",
+    "cut": "ok = np.isfinite(z)\nx = x[ok]\ny = y[:len(x)]\n",
 }
 PAIRED = {
     "repeated": "xa = np.repeat(x, k, axis=0)\nya = np.repeat(y, k)\n",
     "split": "a, b = train_test_split(x, random_state=0)\nc, d = train_test_split(y, random_state=0)\n",
+    "all pairs": "xi, xj = np.repeat(x, n, axis=0), np.tile(x, n)\nyi, yj = np.repeat(y, n), np.tile(y, n)\n",
+    "pictures split apart": (
+        "a, b = train_test_split(x_paths, random_state=0)\nc, d = train_test_split(y_paths, random_state=1)\n"
+    ),
+    "sorted for a score": (
+        "def average_precision(dets):\n    ranked = sorted(dets, key=score)\n    hits = [d.tp for d in ranked]\n"
+        "    labels = [d.gt for d in dets]\n    return area(hits) / sum(labels), hits, labels\n"
+    ),
+    "conditions left out": (
+        "if random.random() < 0.1:\n    text = torch.zeros_like(text)\n"
+        "if random.random() < 0.1:\n    seg = torch.zeros_like(seg)\n"
+    ),
+    "a seed for each": (
+        "if random.random() < 0.5:\n    img = np.flip(img)\nrandom.seed(s)\n"
+        "if random.random() < 0.5:\n    mask = np.flip(mask)\n"
+    ),
+    "a channel": "wave = wave[channel]\ny = y[:len(wave)]\n",
     "split in order": "a, b = train_test_split(x, shuffle=False)\nc, d = train_test_split(y, shuffle=False)\n",
     "collated": (
         "def collate(batch):\n    ordered = sorted(batch, key=size)\n    xs = [b[0] for b in ordered]\n"

@@ -8,18 +8,28 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from scram_plugin.heuristics.edits.apart import is_new_order
+from scram_plugin.heuristics.edits.bindings import bound_to
 from scram_plugin.heuristics.edits.draws import DRAWS, NEXT_STATEMENTS
 from scram_plugin.heuristics.edits.lines import following
 from scram_plugin.heuristics.edits.mispaired import PAIR, Mispaired
+from scram_plugin.heuristics.edits.orders import SEEDS
 from scram_plugin.heuristics.edits.program import Code, Piece, program
+from scram_plugin.heuristics.edits.taken_before import SUMS_UP
 from scram_plugin.heuristics.edits.target_names import LABELS, OF_PICTURES, is_label
+
+# of examples: what is called a target, a mask or stars may be another domain, a picture or a thing; source: usual names
+OF_EXAMPLES = re.compile(r"^(ys?|labels?|y_(all|data)|(all|data)_labels)$", re.I)
+COLLATES = re.compile(r"collate|pad|batch", re.I)  # names of functions that put a batch together; source: PyTorch
+RESTORES = re.compile(r"argsort|inverse|restore|unsort", re.I)  # the old order; source: usual names
+PICTURES = re.compile(r"im(g|age)|picture|photo|^x|frame", re.I)  # source: usual names
+MOVES = re.compile(r"flip|rot|transpose|crop|affine|::-1", re.I)  # pixels; source: NumPy, torchvision
+SELECTS = re.compile(r"isfinite|isnan|nonzero")  # what selects examples; source: NumPy, PyTorch
 
 
 def targets_anew(facts: Mapping[str, Any]) -> Mispaired | None:
     """The first place where a program does so; None without one."""
     known = program(facts)
-    ways = (_repeated(known), _split(known), _collated(known), _partners(known), _flipped(known), _cut(known))
+    ways = (_repeated(known), _split(known), _collated(known), _flipped(known), _cut(known))
     return next(itertools.chain(*ways), None)
 
 
@@ -31,7 +41,17 @@ def _repeated(known: Code) -> Iterator[Mispaired]:
         (x, times), (y, same) = one.node.args, other.node.args
         names = one.source.of(x), other.source.of(y)
         near = one.source is other.source and one.source.scope(one.node) is other.source.scope(other.node)
-        if near and one.source.of(times) == other.source.of(same) and is_label(names[1]) and not LABELS.search(names[0]):
+        axis = [one.source.of(k) for k in one.node.keywords]
+        both = [c for c in (*tiled, *repeated) if c.source.of(c.node.args[0]) in names]  # as all pairs are made
+        if (
+            not near
+            or axis != ["axis=0"]
+            or not OF_EXAMPLES.search(names[1])
+            or len(both) > PAIR
+            or one.node.lineno == other.node.lineno
+        ):
+            continue
+        if one.source.of(times) == other.source.of(same) and isinstance(x, ast.Name) and not LABELS.search(names[0]):
             said = f"Line {one.node.lineno} repeats each example, and line {other.node.lineno} the whole row of labels."
             yield Mispaired("orders", other.node.lineno, *names, said)
 
@@ -44,7 +64,13 @@ def _split(known: Code) -> Iterator[Mispaired]:
         settings = [{k.arg: c.source.of(k.value) for k in c.node.keywords} for c in (one, other)]
         seeds = [s.pop("random_state", "") for s in settings]
         apart = (seeds[0] != seeds[1] or not seeds[0]) and settings[0] == settings[1]
-        if apart and settings[0].get("shuffle") != "False" and is_label(names[1]) and not LABELS.search(names[0]):
+        near = one.source is other.source and following(one.source, one.source.statement(one.node))[:1] == [
+            other.source.statement(other.node)
+        ]
+        numbers = all(seed in ("", "None") or seed.isdecimal() for seed in seeds)
+        if not near or not numbers:
+            continue
+        if apart and settings[0].get("shuffle") != "False" and OF_EXAMPLES.search(names[1]) and not LABELS.search(names[0]):
             said = f"Lines {one.node.lineno} and {other.node.lineno} split them at random, each for itself."
             yield Mispaired("draws", other.node.lineno, *names, said)
 
@@ -52,6 +78,8 @@ def _split(known: Code) -> Iterator[Mispaired]:
 def _collated(known: Code) -> Iterator[Mispaired]:
     """A function that makes the inputs of ``sorted(batch)`` and the labels of ``batch``, and returns both."""
     for source, function in known.nodes(ast.FunctionDef):
+        if not COLLATES.search(function.name) or RESTORES.search(source.of(function)):
+            continue
         given = [one.arg for one in function.args.args]
         for statement in function.body:
             target, call = (statement.targets[0], statement.value) if isinstance(statement, ast.Assign) else (None, None)
@@ -64,7 +92,8 @@ def _collated(known: Code) -> Iterator[Mispaired]:
             made: dict[str, set[str]] = {}
             for one in function.body:
                 names = [t.id for t in one.targets if isinstance(t, ast.Name)] if isinstance(one, ast.Assign) else []
-                loops = [source.of(n.iter) for n in ast.walk(one) if isinstance(n, ast.comprehension)]
+                lists = [n for n in ast.walk(one) if isinstance(n, ast.ListComp)]
+                loops = [source.of(n.generators[0].iter) for n in lists if not SUMS_UP.search(source.of(one))]
                 made |= {name: set(loops) for name in names}
             labels = [n for n, of in made.items() if n in returned and batch in of and target.id not in of and is_label(n)]
             inputs = [n for n, of in made.items() if target.id in of and not LABELS.search(n)]
@@ -73,34 +102,19 @@ def _collated(known: Code) -> Iterator[Mispaired]:
                 yield Mispaired("orders", statement.lineno, inputs[0], labels[0], said)
 
 
-def _partners(known: Code) -> Iterator[Mispaired]:
-    """``x[order]`` in a mixup beside ``y[randperm(len(y))]``, another order."""
-    for source, function in known.nodes(ast.FunctionDef):
-        moved: dict[str, str] = {}
-        for node in ast.walk(function):
-            if not isinstance(node, ast.Subscript) or not isinstance(node.value, ast.Name):
-                continue
-            if is_new_order(known, Piece(source, node.slice)):
-                moved.setdefault(node.value.id, source.of(node.slice))
-        labels = [n for n in moved if is_label(n)]
-        inputs = [n for n in moved if not LABELS.search(n) and re.search("mix", source.of(function))]
-        for one, other in itertools.product(inputs, labels):
-            if moved[one] != moved[other]:
-                said = f"`{one}` is mixed in the order `{moved[one]}`, and `{other}` in the order `{moved[other]}`."
-                yield Mispaired("draws", function.lineno, one, other, said)
-
-
 def _flipped(known: Code) -> Iterator[Mispaired]:
     """``if random() < 0.5: image = flip(image)`` and then the same, drawn anew, for the mask."""
     for source, one in known.nodes(ast.If):
         name = _changes(one)
         for other in following(source, one)[:NEXT_STATEMENTS] if name else ():
             target = _changes(other) if isinstance(other, ast.If) else ""
-            if not target or target == name or LABELS.search(name) or not OF_PICTURES.search(target):
+            if isinstance(other, ast.Expr) and SEEDS.search(source.of(other)):
+                break
+            if not target or target == name or not PICTURES.search(name) or not OF_PICTURES.search(target):
                 continue
             again = any(DRAWS.search(source.of(n.func)) for n in ast.walk(other.test) if isinstance(n, ast.Call))  # type: ignore[attr-defined]
             alike = re.sub(rf"\b{re.escape(name)}\b", target, source.of(one.body[0])) == source.of(other.body[0])  # type: ignore[attr-defined]
-            if again and alike:
+            if again and alike and MOVES.search(source.of(other.body[0])):  # type: ignore[attr-defined]
                 said = f"Line {other.lineno} draws anew whether `{target}` is changed as `{name}` is."
                 yield Mispaired("draws", other.lineno, name, target, said)
 
@@ -117,18 +131,20 @@ def _changes(node: ast.If) -> str:
 def _cut(known: Code) -> Iterator[Mispaired]:
     """``x = x[keep]`` and ``y = y[:len(x)]``."""
     for source, node in known.nodes(ast.Assign):
-        name = _selected(node)
+        name = _selected(known, Piece(source, node))
         for other in following(source, node)[:NEXT_STATEMENTS] if name else ():
             target = other.targets[0] if isinstance(other, ast.Assign) else None
             text = f"{target.id}[:len({name})]" if isinstance(target, ast.Name) else ""
-            if isinstance(target, ast.Name) and source.of(other.value) == text and is_label(target.id):  # type: ignore[attr-defined]
+            if isinstance(target, ast.Name) and source.of(other.value) == text and OF_EXAMPLES.search(target.id):  # type: ignore[attr-defined]
                 said = f"Line {node.lineno} selects from `{name}`, and line {other.lineno} takes the first of `{target.id}`."
                 yield Mispaired("cut", other.lineno, name, target.id, said)
 
 
-def _selected(node: ast.Assign) -> str:
-    """``x`` of ``x = x[keep]``, with a mask or places; "" for others."""
-    target, value = node.targets[0], node.value
+def _selected(known: Code, place: Piece) -> str:
+    """``x`` of ``x = x[keep]``, where `keep` was made by a comparison; "" for others."""
+    target, value = place.node.targets[0], place.node.value
     own = isinstance(target, ast.Name) and isinstance(value, ast.Subscript) and isinstance(value.value, ast.Name)
-    same = own and value.value.id == target.id and isinstance(value.slice, ast.Name)  # type: ignore[attr-defined]
-    return target.id if isinstance(target, ast.Name) and same else ""
+    same = own and value.value.id == target.id and isinstance(value.slice, ast.Name)
+    made = bound_to(known, Piece(place.source, value.slice)) if same else []
+    of_examples = bool(made) and all(isinstance(m.node, ast.Compare) or SELECTS.search(m.text) for m in made)
+    return target.id if isinstance(target, ast.Name) and of_examples else ""
