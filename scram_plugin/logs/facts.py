@@ -133,6 +133,7 @@ _LOOP = {
     "detached": flag,
     "stretched": [[count]],
     "examples": dict.fromkeys(("different", "evaluated", "twice", "size"), count),
+    "held": {"name": text, "rows": count, "different": count},
     "after": {"loss": number, "examples": count, "right": number},
     "moved": number,
     "hinge": flag,

@@ -48,6 +48,19 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 
 def _few(run: TrainingRun) -> str:
     """How few different examples are trained on, as a sentence; "" where there are enough, or it is not known."""
+    return _few_of_data_set(run) or _few_of_array(run)
+
+
+def _few_of_array(run: TrainingRun) -> str:
+    """How few rows of an array of the program are in the batches, as a sentence; "" where that is not known."""
+    held = run.loop.get("held") or {}
+    if not held.get("different"):
+        return ""
+    rows = counted(held["different"], "different row")
+    return f"The training saw {rows} of `{held['name']}` again and again; there are {held['rows']:,} in it."
+
+
+def _few_of_data_set(run: TrainingRun) -> str:
     seen = few_examples(run)
     if seen is None or (seen.different == 1 and is_constant(run, "x0")):  # its values are wrong
         return ""

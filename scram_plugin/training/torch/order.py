@@ -22,6 +22,7 @@ from scram_plugin.training.torch.adversary import Adversary
 from scram_plugin.training.torch.axes import factor, nodes
 from scram_plugin.training.torch.derivatives import Derivatives
 from scram_plugin.training.torch.examples import Examples
+from scram_plugin.training.torch.held import Held
 from scram_plugin.training.torch.mixed import Mixed
 from scram_plugin.training.torch.schedules import Schedule
 from scram_plugin.training.torch.statistics import Tensors
@@ -78,7 +79,7 @@ class Order:
         self._sizes: dict[int, int] = {}  # step -> nodes
         self._length, self._lengths = 0, list[int]()  # numbers in an example of the present step, and of those with a size
         self._kept = 0
-        self._examples = Examples()
+        self._examples, self.held = Examples(), Held()
         self._evaluated_at: list[int] = []  # steps that were over when an evaluation began
         self.unstepped = False
         self._schedule, self.derivatives, self.adversary = Schedule(optimizers), Derivatives(), Adversary()
@@ -300,6 +301,7 @@ class Order:
             "schedule": self._schedule.facts(),
             **self.derivatives.facts(),
             **self._examples.facts(),
+            **self.held.facts(),
             **self.adversary.facts(),
         }
 

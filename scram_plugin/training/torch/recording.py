@@ -82,10 +82,9 @@ class Recorder:
         self._seen: list[Loss] = []
         self._loss: Number | None = None
         self._scaled = False  # a `GradScaler` multiplies the losses
-        self._reached = self._measuring = self._stepping = self._evaluates = self._traced = self._told = False
+        self._reached = self._measuring = self._stepping = self._evaluates = self._traced = self._told = self._begun = False
         self._within: list[torch.nn.Module] = []  # the model and those of its parts that are being called
         self._first: torch.nn.Module | None = None  # the one that was called first in this step
-        self._fresh = False  # a step was recorded in full
         self._mine: list[bool] = []  # of each backward pass of the last full step: whether it was of this model's loss
         self._ways = self._called = 0  # backward passes since the last step, forward passes since the last backward pass
         self._alone, self.company = True, Company()  # no backward pass was another model's
@@ -233,7 +232,7 @@ class Recorder:
         self._seen = self._seen if self.order.used else loss_of(loss) or by_hand(loss, self._outputs)
         if not self._told and not self._parts.waiting:
             self._tell(self._seen, loss)
-        if self._measuring and self._fresh:
+        if self._measuring and self._begun:
             self.depth.before_backward()
         own = unscaled(loss)
         self._scaled = own is not loss
@@ -325,7 +324,7 @@ class Recorder:
             if self._inputs is not None:
                 self._detail()
             self._inputs = self._outputs = self._first = None
-            self._seen, self._fresh = [], True
+            self._seen, self._begun = [], True
         # without an optimizer a step ends with its backward pass, whose a brief step does not check
         if self._pace.full or not (self._optimizers or self._alone):
             self._in_full()
@@ -362,6 +361,7 @@ class Recorder:
     def _detail(self) -> None:
         """Record everything but the loss of a fully recorded step."""
         y = targets(self._seen, self._x)
+        self.order.held.stepped(self._x, y)
         y_pred = statistics.numbers("y_pred", self._outputs)
         x = [] if self._values else self._x  # empty if `_values` already has the statistics
         made = [*y, *y_pred, *predictions(self._seen, y, y_pred, self.first.chosen)]

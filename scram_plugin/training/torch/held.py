@@ -1,0 +1,205 @@
+"""How many different rows of the program's arrays its training uses: the rows of its batches are looked up in the arrays.
+
+Batches are found among the variables of the program's functions that run when a step ends: what the model is given may be made
+of them, as noisy pictures are. Before Python 3.13, a frame whose variables are read keeps them alive: they are let go at once.
+Functions that ask for all of their variables, or that are traced, are left alone.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import site
+import sys
+import sysconfig
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Subset, TensorDataset
+
+from scram_plugin import schema
+from scram_plugin.training.call_site import shown_name
+from scram_plugin.training.torch.examples import numbers
+from scram_plugin.training.torch.statistics import Tensors
+
+FEWEST = 128  # different rows of an array of data
+LEAST_NUMBERS = 2  # of a row: rows of one are labels
+LOOKED_AT = 128  # numbers of a row, evenly spread
+LEAST_BATCH = 4  # rows that are all found in an array: that is no chance
+MOST_VALUES = 1 << 24  # of all arrays: to read more would take long
+MOST_ARRAYS = 16
+DEEP = 3  # arrays of data sets of loaders
+SHORT = 8  # entries of a list or a dictionary that are looked at
+PART = 5  # an array is used well if more than a fifth of it is seen: splits leave more for the training
+OFTEN = 4  # times each row was seen on average: then hardly another one follows
+LEAST = 256  # rows that are seen before anything counts as known
+IN_VAIN = 16  # steps without a row of any array, after which none is looked for
+SELDOM = 8  # steps of which one is looked at later: the data may become other ones
+ASKS = frozenset({"locals", "vars", "eval", "exec", "dir"})  # functions that show the variables of a function
+
+Shape = tuple[int, ...]
+
+
+class _Array:
+    """An array of the program: the numbers of its rows, and those that were seen in batches."""
+
+    def __init__(self, name: str, shape: Shape, rows: frozenset[int]) -> None:
+        self.name, self.shape, self.rows = name, shape, rows
+        self.different: set[int] = set()
+        self.seen = 0
+
+    def add(self, found: list[int]) -> None:
+        self.different.update(found)
+        self.seen += len(found)
+
+    @property
+    def used(self) -> bool:
+        return PART * len(self.different) > len(self.rows)
+
+    @property
+    def unused(self) -> bool:
+        often = self.seen >= max(LEAST, OFTEN * len(self.different))
+        return often and not self.used
+
+
+class Held:
+    """Looks until it is known of each array whether it is used well."""
+
+    def __init__(self) -> None:
+        self._arrays: list[_Array] | None = None
+        self._steps = 0
+
+    def stepped(self, x: Tensors, y: Tensors) -> None:
+        """A step has ended, with these inputs and targets."""
+        self._steps += 1
+        if (self._arrays is not None and all(a.used for a in self._arrays)) or (self._steps > IN_VAIN and self._steps % SELDOM):
+            return
+        try:
+            self._look([t for _, t in (*x, *y)], len(x[0][1]) if x else 0)
+        except Exception:  # objects of the program may do anything when they are read
+            self._arrays = []
+
+    def _look(self, given: list[torch.Tensor], batch: int) -> None:
+        if batch < LEAST_BATCH:
+            return
+        if self._arrays is None:
+            self._arrays = list(_arrays(batch))
+        if self._steps > IN_VAIN and not any(a.seen for a in self._arrays):
+            self._arrays = []
+        arrays = [a for a in self._arrays if not a.used]
+        shapes, done = {a.shape for a in arrays}, set[int]()
+        for t in (*given, *_batches()) if arrays else ():
+            if len(t) == batch and tuple(t.shape[1:]) in shapes and id(t) not in done:
+                done.add(id(t))
+                found = _numbers(t)
+                for array in arrays:
+                    if array.shape == tuple(t.shape[1:]) and array.rows.issuperset(found):
+                        array.add(found)
+
+    def facts(self) -> dict[str, Any]:
+        """``held``: the smallest array of which few rows are used, see `logs/facts.py`; empty without one."""
+        unused = min((a for a in self._arrays or () if a.unused), key=lambda a: len(a.rows), default=None)
+        if unused is None:
+            return {}
+        return {"held": {"name": unused.name, "rows": len(unused.rows), "different": len(unused.different)}}
+
+
+def _arrays(batch: int) -> Iterator[_Array]:
+    """The arrays of data of the program that are longer than a batch, each once."""
+    left, known, done = MOST_VALUES, list[tuple[Shape, frozenset[int]]](), set[int]()
+    for name, value in _variables():
+        for given in _within(value, DEEP):
+            rows, shape = len(given), tuple(given.shape[1:])
+            numbers_of_row = int(np.prod(shape))
+            if id(given) in done or rows < max(FEWEST, batch + 1) or numbers_of_row < LEAST_NUMBERS:
+                continue
+            done.add(id(given))
+            left -= rows * min(numbers_of_row, LOOKED_AT)
+            if left < 0 or len(known) == MOST_ARRAYS:
+                return
+            found = shape, frozenset(_numbers(given))
+            if len(found[1]) >= FEWEST and found not in known:
+                known.append(found)
+                yield _Array(name, *found)
+
+
+def _batches() -> Iterator[Any]:
+    for _, value in _variables():
+        yield from _within(value, 1)
+
+
+def _numbers(given: Any) -> list[int]:
+    """A number for each row."""
+    flat = given.reshape(len(given), -1)
+    part = flat[:, :: -(-flat.shape[1] // LOOKED_AT)]
+    same = torch.from_numpy(part.astype(np.float32)) if isinstance(part, np.ndarray) else part.detach().to(torch.float32)
+    return numbers([("", same)])
+
+
+def _within(value: Any, deep: int) -> Iterator[Any]:
+    """The arrays and tensors in a variable: itself, entries of short lists and dictionaries, those of data sets.
+
+    The class of an object is asked of Python and not of the object, which may load something then.
+    """
+    kind = type(value)
+    if kind is torch.Tensor:
+        plain = value.device.type == "cpu" and value.layout == torch.strided and not value.requires_grad
+        if plain and value.dim() > 1 and value.numel() and not (value.is_nested or value.is_quantized or value.is_complex()):
+            yield value
+    elif kind is np.ndarray:
+        if value.ndim > 1 and value.size and value.dtype.kind in "biuf":
+            yield value
+    elif deep:
+        for one in _parts(value, kind):
+            yield from _within(one, deep - 1)
+
+
+def _parts(value: Any, kind: type) -> list[Any]:
+    if kind in (list, tuple, dict):
+        entries = value.values() if kind is dict else value
+        return list(entries) if len(value) <= SHORT else []
+    if issubclass(kind, DataLoader | Subset):
+        return [value.dataset]
+    if issubclass(kind, TensorDataset):
+        return list(value.tensors)
+    own = _is_users(getattr(sys.modules.get(kind.__module__), "__file__", None) or "")
+    return list(vars(value).values()) if own and hasattr(value, "__dict__") and not issubclass(kind, torch.nn.Module) else []
+
+
+def _variables() -> Iterator[tuple[str, Any]]:
+    """The variables of the program's functions that run, and of their modules."""
+    frame: FrameType | None = sys._getframe(1)
+    modules = set[int]()
+    while frame is not None:
+        if _is_users(frame.f_code.co_filename):
+            yield from _own_variables(frame)
+            if id(frame.f_globals) not in modules:
+                modules.add(id(frame.f_globals))
+                yield from list(frame.f_globals.items())
+        frame = frame.f_back
+
+
+def _own_variables(frame: FrameType) -> list[tuple[str, Any]]:
+    code = frame.f_code
+    of_function = code.co_flags & inspect.CO_OPTIMIZED
+    if not of_function or frame.f_trace is not None or sys.gettrace() is not None or not ASKS.isdisjoint(code.co_names):
+        return []
+    values = frame.f_locals
+    found = list(values.items())
+    if type(values) is dict:
+        values.clear()  # a copy, which lives as long as the frame
+    return found
+
+
+@functools.cache
+def _is_users(file: str) -> bool:
+    """Whether a file is none of Python, of an installed package or of SCRAM."""
+    if not os.path.exists(file) and shown_name(file) != schema.CELL:
+        return False
+    own = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    installed = [*site.getsitepackages(), site.getusersitepackages(), *sysconfig.get_paths().values(), own]
+    return not os.path.abspath(file).startswith(tuple(os.path.abspath(path) + os.sep for path in installed))
