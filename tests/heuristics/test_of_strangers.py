@@ -159,6 +159,34 @@ def test_targets_that_a_preflight_does_not_reach(tested, late, said):
     assert [said in f.summary for f in found] == ([True] if said else [])
 
 
+MAE = {"class": "MeanAbsoluteError", "name": "L1Loss", "mean": True}
+
+
+@pytest.mark.parametrize(
+    ("loss", "values", "said"),
+    [
+        (MSE, np.geomspace(90_000.0, 900.0, 300), []),  # half of the error is gone after a seventh
+        (MSE, np.r_[np.full(60, 89_000.0), np.geomspace(89_000.0, 900.0, 240)], ["hardly better"]),
+        (MAE, np.r_[np.full(60, 238.0), np.geomspace(238.0, 30.0, 240)], ["hardly better"]),
+        (MAE, np.geomspace(239.0, 30.0, 300), []),
+    ],
+)
+def test_centred_targets_that_are_reached_late(loss, values, said):
+    """Their mean is near 0, as that of a new model's outputs is: being as good as the mean shows nothing."""
+    found = findings("unnormalized-targets", {"loss": values}, measured(mean=2.0, std=300.0), {"loss": values}, loss=loss)
+    assert [word in f.summary for f in found for word in said] == [True] * len(said)
+    assert len(found) == len(said)
+    assert all(f.evidence["guess"] == ("300" if loss is MSE else "239") for f in found)
+
+
+@pytest.mark.parametrize(("ended", "batches", "told"), [("finished", 60, True), ("", 60, False), ("finished", 30, False)])
+def test_targets_that_a_short_training_has_not_reached(ended, batches, told):
+    losses = {"loss": 90_000.0 + 50.0 * NOISE[:batches]}
+    run = training_run(losses, measured(mean=2.0, std=300.0), {**FACTS, "loss": MSE}, losses, ended=ended)
+    found = review(run, catalogue(select=["unnormalized-targets"])).findings
+    assert [f.severity for f in found] == ["warning"] * told
+
+
 def of_outputs(*sizes, rows=8):
     """Statistics of the targets of several outputs, from (mean, standard deviation)."""
     return {

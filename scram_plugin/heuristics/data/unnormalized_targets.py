@@ -69,6 +69,7 @@ OWN_UNITS = 100.0  # times the spread of another column: its squared error count
 MOST_OUTPUTS = 8  # outputs that are looked at; a log may hold any number; by definition
 MUCH_LEFT_OF = 0.05  # of the variance of the targets: below that they were learned; by definition
 OF_SQUARE = 0.5  # of the square of the targets: the first loss is about that, whatever its constant; by definition
+OF_FINISHED = 40  # batches of a training that has ended: what it has not reached, it will not reach; by bench-strangers
 OF_PREFLIGHT = 40  # batches of a preflight's short training that are needed; by bench-strangers
 FAR_OFF = 2.0  # times the spread of the targets: so far off is a model that has not come near them; by bench-strangers
 SMALL = 0.01  # targets smaller than that drown in the outputs that new weights give; LeCun et al. (1998) scale them to about 1
@@ -76,6 +77,9 @@ DROWNED = 10.0  # times the spread of the targets: that of the first outputs; by
 WORSE_THAN_MEAN = 1.05  # times their spread: an error above that is worse than that of their mean; by definition
 MODERATE = 10.0  # targets of tens: a usual rate takes hundreds of steps to come near; by bench-strangers
 HALF = 0.5  # of a training; by definition
+CENTRED = 0.5  # of their spread, below which the mean of targets is near 0; by definition
+HARDLY = 0.9  # of the error of the mean; by definition
+OF_NORMAL = math.sqrt(2 / math.pi)  # mean distance of a normal distribution from its mean, in standard deviations
 WASTED = 0.1  # share of the training before the model is better than the mean of the targets; by definition
 
 
@@ -111,14 +115,15 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curve = shown_loss(run)
     nonfinite = not np.isfinite(curve.values).all()
     batches = run.signal("batch loss")
-    if not nonfinite and (batches is None or len(batches) < options["batches"]):
+    needed = min(OF_FINISHED, options["batches"]) if run.ended == "finished" else options["batches"]
+    if not nonfinite and (batches is None or len(batches) < needed):
         if (said := _of_preflight(run, loss, spread, options["part"])) is not None:
             yield _finding(run, (mean, spread), None, slow=said, **absent("error", "beside", "nonfinite"))
             return
-        raise TooEarly(f"it needs {int(options['batches'])} batches")
+        raise TooEarly(f"it needs {int(needed)} batches")
     _, late = levels(curve.values, TENTH)
     error = _error(loss, late)
-    slow = None if nonfinite or drowned else _slow(batches or curve, loss, spread)
+    slow = None if nonfinite or drowned else _slow(batches or curve, loss, mean, spread)
     least = WORSE_THAN_MEAN if drowned else options["part"]  # small targets may have nothing that can be learned
     if not nonfinite and error < least * spread and slow is None and part is None:
         if spread > 0:
@@ -130,6 +135,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         (mean, spread),
         drowned,
         error=number(error) if np.isfinite(error) else None,
+        guess=number(_of_mean(loss, spread)),
         slow=slow or drowned,
         beside=part,
         nonfinite="The loss became NaN or infinite during the training." if nonfinite else None,
@@ -139,6 +145,11 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
 def _error(loss: str, value: float) -> float:
     """The size of the errors that give a loss of this value."""
     return float(np.sqrt(value)) if loss == "MeanSquaredError" and value >= 0 else value
+
+
+def _of_mean(loss: str, spread: float) -> float:
+    """The error of always predicting the mean of targets that are normally distributed."""
+    return spread if loss == "MeanSquaredError" else OF_NORMAL * spread
 
 
 def _of_preflight(run: TrainingRun, loss: str, spread: float, part: float) -> str | None:
@@ -165,7 +176,7 @@ def _finding(run: TrainingRun, targets: tuple[float, float], why: str | None, **
         severity="warning",
         confidence="likely",
         title=f"The targets are not normalised: {number(mean)} ± {number(spread)}",
-        evidence={"mean": number(mean), "spread": number(spread), **evidence},
+        evidence={"mean": number(mean), "spread": number(spread), **absent("guess"), **evidence},
         **whole_of(shown_loss(run)),
         causes=[Cause("scale", why, "", change_targets(run.facts, STANDARDIZED))],
         where=[TARGETS],
@@ -293,16 +304,24 @@ def _behind(run: TrainingRun, loss: str) -> str | None:
     return f"In {percent(share)} of the training always predicting their mean would have been better." if share > HALF else None
 
 
-def _slow(curve: Curve, loss: str, spread: float) -> str | None:
-    """How long the mean of the targets was better than the model, as a sentence; None if not long, or to the end."""
+def _slow(curve: Curve, loss: str, mean: float, spread: float) -> str | None:
+    """How long the mean of the targets was better than the model, as a sentence; None if not long, or to the end.
+
+    A new model predicts numbers near 0, which for targets around 0 is as good as their mean: it has to be better by a tenth.
+    """
+    centred = abs(mean) < CENTRED * spread
+    limit = HARDLY * _of_mean(loss, spread) if centred else spread
     values, steps = stretches(curve, PARTS)
     with np.errstate(invalid="ignore"):
         errors = np.sqrt(values) if loss == "MeanSquaredError" else values
-    better = errors < spread
+    better = errors < limit
     at = int(np.argmax(better))
     if not better.any() or at < WASTED * len(errors):
         return None
-    return f"Up to {place(curve.axis, int(steps[at]))} of {len(curve):,} always predicting their mean would have been better."
+    when = f"Up to {place(curve.axis, int(steps[at]))} of {len(curve):,}"
+    if centred:
+        return f"{when} the model was hardly better than always predicting their mean."
+    return f"{when} always predicting their mean would have been better."
 
 
 HEURISTIC = Heuristic(
