@@ -561,3 +561,16 @@ def test_parameters_without_an_optimizer_that_are_mostly_random(fresh, severity)
     optimizer = {"class": "AdamW", "untrained": untrained}
     (found,) = findings("untrained-parameters", {}, {}, LEARNS, optimizer=optimizer, framework="torch")
     assert (found.severity, found.causes[0].id) == (severity, "left-out")
+
+
+@pytest.mark.parametrize(
+    ("rate", "last", "ended", "told"),
+    [(2e-6, 0.88, "finished", True), (2e-6, 0.88, "", False), (2e-6, 0.5, "finished", False), (1e-3, 0.88, "finished", False)],
+)
+def test_a_low_rate_whose_loss_falls_a_little(rate, last, ended, told):
+    """The targets have the variance 1: at the end, an eighth of it is explained."""
+    losses = {"loss": np.geomspace(1.0, last, 400)}
+    facts_ = {**FACTS, "framework": "torch", "optimizer": {"class": "AdamW", "learning_rate": rate}}
+    run = training_run(losses, {**measured(update=1e-5), "learning_rate": [rate] * 8}, facts_, losses, ended=ended)
+    found = review(run, catalogue(select=["unconventional-learning-rate"])).findings
+    assert [f.causes[0].id for f in found] == ["too-low"] * told

@@ -399,3 +399,34 @@ def test_one_of_two_optimizers_whose_gradients_are_never_cleared():
 )
 def test_optimizers_whose_gradients_are_cleared(clear):
     assert edits.never_cleared(facts("import torch\n" + TWO.format(clear), framework="torch")) is None
+
+
+BY_METHOD = (
+    "model = Speller()\nfor epoch in range(9):\n    model.train()\n    loss = model(x)\n    loss.backward()\n"
+    "@torch.no_grad()\ndef exact(model, rows):\n{}    return model.{}(rows)\n"
+)
+DROPPED = {"loop": {"modal": ["Dropout"]}}
+
+
+def test_an_evaluation_by_a_method_without_a_switch():
+    (line,) = edits.decodes_in_training(facts(BY_METHOD.format("", "greedy"), **DROPPED))
+    assert (line.text, line.line) == ("model.greedy(rows)", 8)
+    block = "model.train()\nwith torch.inference_mode():\n    out = model.translate(x)\n"
+    assert [one.line for one in edits.decodes_in_training(facts(block, **DROPPED))] == [3]
+
+
+@pytest.mark.parametrize(
+    ("text", "more"),
+    [
+        (BY_METHOD.format("    model.eval()\n", "greedy"), DROPPED),
+        (BY_METHOD.format("    model.train(False)\n", "greedy"), DROPPED),
+        (BY_METHOD.format("", "parameters"), DROPPED),
+        (BY_METHOD.format("", "greedy").replace("@torch.no_grad()\n", ""), DROPPED),
+        (BY_METHOD.format("    # mc_dropout\n", "greedy"), DROPPED),
+        (BY_METHOD.format("", "greedy"), {"loop": {"modal": ["BatchNorm1d"]}}),
+        (BY_METHOD.format("", "greedy"), {"loop": {"modal": ["Dropout"], "evaluations": 3}}),
+        (BY_METHOD.format("", "greedy").replace("    model.train()\n", "    other.train()\n"), DROPPED),
+    ],
+)
+def test_an_evaluation_by_a_method_that_is_right_or_not_sure(text, more):
+    assert list(edits.decodes_in_training(facts(text, **more))) == []

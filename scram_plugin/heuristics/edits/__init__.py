@@ -61,6 +61,7 @@ from scram_plugin.heuristics.edits.skipped import skipped_data as skipped_data
 from scram_plugin.heuristics.edits.split import shuffle_before_split as shuffle_before_split
 from scram_plugin.heuristics.edits.stochastic import always_dropping as always_dropping
 from scram_plugin.heuristics.edits.stochastic import not_reparameterised as not_reparameterised
+from scram_plugin.heuristics.edits.switched import decodes_in_training as decodes_in_training
 from scram_plugin.heuristics.edits.switched import predicts_in_training as predicts_in_training
 from scram_plugin.heuristics.edits.taken_before import labels_before_an_order as labels_before_an_order
 from scram_plugin.heuristics.edits.torch_axes import average_errors as average_errors

@@ -1,16 +1,21 @@
-"""Predictions after `fit` of a trainer that leaves the model in training mode."""
+"""Predictions of a model that no line switches to evaluation mode: after `fit` of a trainer, or by a method of the model."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from scram_plugin.heuristics.edits import lines
-from scram_plugin.heuristics.edits.program import program
+from scram_plugin.heuristics.edits.program import Piece, program
 from scram_plugin.heuristics.edits.uncalled import WrongLine
 
 MODES = ("Dropout", "BatchNorm")  # layers that compute something else while they train; source: PyTorch
+# methods that predict: others give parameters, or train; source: usual names
+PREDICTS = re.compile(r"greedy|decode|generate|predict|translate|infer|beam|classify|encode|embed")
+WITHOUT = re.compile(r"no_grad|inference_mode|set_grad_enabled\(False")  # source: PyTorch
+ON_PURPOSE = re.compile(r"mc_?drop|monte|bayes|uncertain|spread|std\(", re.I)  # several passes, to see how much they differ
 SWITCHES = ("eval", "train", "freeze", "load_from_checkpoint")  # after these a model evaluates; source: PyTorch, Lightning
 
 
@@ -38,3 +43,33 @@ def predicts_in_training(facts: Mapping[str, Any]) -> Iterator[WrongLine]:
             continue  # several passes through dropout, to see how much they differ (Gal & Ghahramani, 2016)
         switch = lines.behind(source, statement, [f"{model.id}.eval()"])
         yield WrongLine(call.text, call.node.lineno, known.edit([switch]))
+
+
+def decodes_in_training(facts: Mapping[str, Any]) -> Iterator[WrongLine]:
+    """Calls of a method of the model that predicts without gradients, where the program calls `train` and never `eval`.
+
+    Such a method calls the layers, and not the model itself, so that no forward pass of an evaluation was seen.
+    """
+    loop = facts.get("loop") or {}
+    known, kinds = program(facts), loop.get("modal") or []
+    if loop.get("unswitched") or loop.get("evaluations") or not any("Dropout" in kind for kind in kinds):
+        return
+    trains = [call for call in known.calls("train") if isinstance(call.node.func, ast.Attribute)]
+    if any(known.calls("eval")) or any(call.node.args or call.node.keywords for call in trains):
+        return
+    models = {call.source.of(call.node.func.value) for call in trains}
+    for call in known.nodes(ast.Call):
+        function = call.node.func
+        predicts = isinstance(function, ast.Attribute) and PREDICTS.search(function.attr)
+        if predicts and call.source.of(function.value) in models and _is_without_gradients(call):
+            yield WrongLine(call.text, call.node.lineno, None)
+
+
+def _is_without_gradients(call: Piece) -> bool:
+    """Whether a call stands in a block or a function without gradients, which does not repeat it to see how results differ."""
+    for node in call.source.around(call.node):
+        parts = node.decorator_list if isinstance(node, ast.FunctionDef) else []
+        parts = [item.context_expr for item in node.items] if isinstance(node, ast.With) else parts
+        if any(WITHOUT.search(call.source.of(part)) for part in parts):
+            return not ON_PURPOSE.search(call.source.of(node))
+    return False

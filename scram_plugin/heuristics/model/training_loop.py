@@ -16,6 +16,7 @@ from scram_plugin.heuristics.edits import (
     call_scheduler,
     clear_before_backward,
     clip_before_step,
+    decodes_in_training,
     dropped_results,
     give_factor,
     not_reparameterised,
@@ -107,6 +108,13 @@ LINES: tuple[tuple[str, Severity, str, str, Callable[[Mapping[str, Any]], Iterab
         TITLES["never-eval"],
         "Line {1} calls `{0}` after `fit`, which leaves the model in training mode.",
         predicts_in_training,
+    ),
+    (
+        "never-eval",
+        "warning",
+        TITLES["never-eval"],
+        "Line {1} calls `{0}` without gradients, and no line calls `eval`: dropout stays on.",
+        decodes_in_training,
     ),
     (
         "swapped-triplet",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.edits import minimize, set_learning_rate
-from scram_plugin.heuristics.guessing import guessing
+from scram_plugin.heuristics.guessing import guessing, variance_of_targets
 from scram_plugin.heuristics.heuristic import (
     CALIBRATED,
     OPTIMIZER,
@@ -228,7 +228,9 @@ def _still(run: TrainingRun) -> None:
     middle = float(np.median(values[len(values) // 2 :][: max(len(values) // TENTH, FEWEST)]))
     adapts = "Adam" in str((run.facts.get("optimizer") or {}).get("class"))  # of these, low rates are usual in fine-tuning
     falls_on = run.ended == "finished" and not adapts and MUCH_LEFT * first < late < FALLS_ON * middle
-    if late < BEGUN * first and not falls_on:
+    variance = variance_of_targets(run) or 0.0  # nothing was known at first, and hardly anything is at the end
+    little = run.ended == "finished" and first > BEGUN * variance > 0 and late > NEAR_GUESSING * variance
+    if late < BEGUN * first and not falls_on and not little:
         raise Inconclusive("the learning rate is low, but the loss falls")
 
 
