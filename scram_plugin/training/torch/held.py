@@ -7,6 +7,7 @@ Functions that ask for all of their variables, or that are traced, are left alon
 
 from __future__ import annotations
 
+import dis
 import functools
 import inspect
 import os
@@ -14,7 +15,7 @@ import site
 import sys
 import sysconfig
 from collections.abc import Iterator
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
@@ -186,13 +187,20 @@ def _variables() -> Iterator[tuple[str, Any]]:
 def _own_variables(frame: FrameType) -> list[tuple[str, Any]]:
     code = frame.f_code
     of_function = code.co_flags & inspect.CO_OPTIMIZED
-    if not of_function or frame.f_trace is not None or sys.gettrace() is not None or not ASKS.isdisjoint(code.co_names):
+    if not of_function or frame.f_trace is not None or sys.gettrace() is not None or _asks(code):
         return []
     values = frame.f_locals
     found = list(values.items())
     if type(values) is dict:
         values.clear()  # a copy, which lives as long as the frame
     return found
+
+
+@functools.cache
+def _asks(code: CodeType) -> bool:
+    """Whether a function names one of `ASKS`, and not only a method that is called alike, as ``model.eval`` is."""
+    named = (one.argval for one in dis.get_instructions(code) if one.opname in ("LOAD_GLOBAL", "LOAD_NAME"))
+    return not ASKS.isdisjoint(named)
 
 
 @functools.cache

@@ -124,6 +124,19 @@ def test_what_is_no_array_of_data(make):
     assert seen(make) == {}
 
 
+def evaluating():
+    """`eval` is a method here, and shows no variables."""
+    held, x = Held(), torch.randn(600, 16)
+    nn.Dropout().eval()
+    for _ in range(12):
+        held.stepped([("x0", x[:30])], [])
+    return held.facts()
+
+
+def test_a_function_that_evaluates_a_model():
+    assert evaluating()["held"]["name"] == "x"
+
+
 def test_few_steps_do_not_show_it():
     assert seen(Kept, times=8) == {}
 
