@@ -72,6 +72,7 @@ class Held:
 
     def __init__(self) -> None:
         self._arrays: list[_Array] | None = None
+        self._lasting: set[int] = set()  # tensors that were there before the first step, and are no batches
         self._steps = 0
 
     def stepped(self, x: Tensors, y: Tensors) -> None:
@@ -88,13 +89,16 @@ class Held:
         if batch < LEAST_BATCH:
             return
         if self._arrays is None:
+            self._lasting = {id(t) for t in _batches() if len(t) != batch}
             self._arrays = list(_arrays(batch))
         if self._steps > IN_VAIN and not any(a.seen for a in self._arrays):
             self._arrays = []
         arrays = [a for a in self._arrays if not a.used]
         shapes, done = {a.shape for a in arrays}, set[int]()
         for t in (*given, *_batches()) if arrays else ():
-            if len(t) == batch and tuple(t.shape[1:]) in shapes and id(t) not in done:
+            # unlabelled examples beside the labelled ones are more
+            batch_like = len(t) == batch or (len(t) >= LEAST_BATCH and id(t) not in self._lasting)
+            if batch_like and tuple(t.shape[1:]) in shapes and id(t) not in done:
                 done.add(id(t))
                 found = _numbers(t)
                 for array in arrays:

@@ -137,6 +137,20 @@ def test_a_function_that_evaluates_a_model():
     assert evaluating()["held"]["name"] == "x"
 
 
+def half_supervised():
+    """A few labelled examples, and seven times as many without labels."""
+    held, x = Held(), torch.randn(600, 16)
+    unlabelled, labelled = x[:100], x[:20]
+    for _ in range(20):
+        labelled, unlabelled = x[torch.randperm(40)[:20]], x[torch.randint(0, 600, (140,))]
+        held.stepped([("x0", labelled)], [])
+    return held.facts(), unlabelled
+
+
+def test_examples_without_labels_are_used():
+    assert half_supervised()[0] == {}
+
+
 def test_few_steps_do_not_show_it():
     assert seen(Kept, times=8) == {}
 
