@@ -54,6 +54,25 @@ def test_a_divergence_beside_a_mean(parts, told):
     assert bool(found("loss-parts", batches=STAYS, loop={"parts": parts})) == told
 
 
+STANDS = {"loss": np.r_[[5.0, 3.0, 1.5], np.full(197, 0.93)]}
+ERROR = {"how": "mean", "shape": [512], "factor": 1.0, "elementwise": True}
+
+
+@pytest.mark.parametrize(
+    ("factor", "shape", "batches", "told"),
+    [
+        (0.06, [512], STANDS, True),
+        (0.06, [512], {"loss": np.geomspace(2.0, 0.1, 200)}, False),  # it learns
+        (0.001, [512], STANDS, False),  # divided by about the number of examples
+        (0.06, [300, 16], STANDS, False),  # a sum over other values: a weight of the whole
+        (0.06, [512], {"loss": np.full(20, 0.93)}, False),
+    ],
+)
+def test_a_penalty_that_is_summed_beside_errors_that_are_averaged(factor, shape, batches, told):
+    parts = [ERROR, {**ERROR, "how": "sum", "shape": shape, "factor": factor}]
+    assert bool(found("loss-parts", batches=batches, loop={"parts": parts})) == told
+
+
 @pytest.mark.parametrize(
     ("loop", "cause"),
     [({"pairs": {"output": [16, 1], "compared": [16, 16]}}, "broadcast"), ({"pairs": {}}, None)],

@@ -426,6 +426,7 @@ def test_an_evaluation_by_a_method_without_a_switch():
         (BY_METHOD.format("", "greedy"), {"loop": {"modal": ["BatchNorm1d"]}}),
         (BY_METHOD.format("", "greedy"), {"loop": {"modal": ["Dropout"], "evaluations": 3}}),
         (BY_METHOD.format("", "greedy").replace("    model.train()\n", "    other.train()\n"), DROPPED),
+        ("model.train()\nwith torch.no_grad():\n    model.normalise(x)\n", DROPPED),  # it changes the model
     ],
 )
 def test_an_evaluation_by_a_method_that_is_right_or_not_sure(text, more):

@@ -12,8 +12,11 @@ from scram_plugin.heuristics.edits.program import Piece, program
 from scram_plugin.heuristics.edits.uncalled import WrongLine
 
 MODES = ("Dropout", "BatchNorm")  # layers that compute something else while they train; source: PyTorch
-# methods that predict: others give parameters, or train; source: usual names
-PREDICTS = re.compile(r"greedy|decode|generate|predict|translate|infer|beam|classify|encode|embed")
+# methods that do not predict: they give parameters and parts, train, or move a model; source: PyTorch
+KEEPS = re.compile(
+    r"_|(named_)?(parameters|buffers|modules|children)$|(load_)?state_dict|zero_grad|train$|to$|cpu|cuda|half|float|apply|register|"
+    r"requires|share|update|reset|init|copy|loss|policy|act"
+)
 WITHOUT = re.compile(r"no_grad|inference_mode|set_grad_enabled\(False")  # source: PyTorch
 ON_PURPOSE = re.compile(r"mc_?drop|monte|bayes|uncertain|spread|std\(", re.I)  # several passes, to see how much they differ
 SWITCHES = ("eval", "train", "freeze", "load_from_checkpoint")  # after these a model evaluates; source: PyTorch, Lightning
@@ -57,11 +60,13 @@ def decodes_in_training(facts: Mapping[str, Any]) -> Iterator[WrongLine]:
     trains = [call for call in known.calls("train") if isinstance(call.node.func, ast.Attribute)]
     if any(known.calls("eval")) or any(call.node.args or call.node.keywords for call in trains):
         return
-    models = {call.source.of(call.node.func.value) for call in trains}
+    given = [call for call in known.calls("parameters") if isinstance(call.node.func, ast.Attribute)]
+    models = {call.source.of(call.node.func.value) for call in (*trains, *given)}
     for call in known.nodes(ast.Call):
         function = call.node.func
-        predicts = isinstance(function, ast.Attribute) and PREDICTS.search(function.attr)
-        if predicts and call.source.of(function.value) in models and _is_without_gradients(call):
+        predicts = isinstance(function, ast.Attribute) and not KEEPS.match(function.attr)
+        kept = not isinstance(call.source.parent(call.node), ast.Expr)
+        if predicts and kept and call.source.of(function.value) in models and _is_without_gradients(call):
             yield WrongLine(call.text, call.node.lineno, None)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from scram_plugin.heuristics.edits import Edit, average_errors, sum_errors, warms_up_weight
 from scram_plugin.heuristics.heuristic import Cause, Finding, Heuristic
-from scram_plugin.heuristics.measured import of_loop, shown_loss, whole_of
+from scram_plugin.heuristics.limits import QUARTER, TENTH
+from scram_plugin.heuristics.measured import levels, of_loop, shown_loss, whole_of
 from scram_plugin.heuristics.page import Page
 from scram_plugin.logs.training_run import TrainingRun
 
@@ -17,6 +18,7 @@ OF_MANY = 16  # values of an example: of fewer, mean and sum differ little; by d
 DIVIDED = 4.0  # a part whose constant is at most this over the number of examples counts as divided by it; by definition
 OUTWEIGHING = 1_000.0  # values of a sum, times its constant, that count for more than a mean; by definition
 UNDIVIDED = 0.1  # constant from which on a part counts as not divided; by definition
+STANDS = 0.98  # share of a loss that is left, at least; by bench-limits
 WARMING_UP = 0.05  # constant of a divergence in the first epoch of a warm-up of 20; by definition
 
 
@@ -41,7 +43,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
         yield _finding(run, "One part of the loss is a sum for each example, another is a mean over all its values", said)
         return
     means = [part for part in parts if part["how"] == "mean" or 0 < abs(part["factor"]) <= DIVIDED / part["shape"][0]]
-    undivided = [part for part in parts if part["how"] == "sum" and abs(part["factor"]) >= UNDIVIDED]
+    undivided = [part for part in parts if part["how"] == "sum" and abs(part["factor"]) >= _least(run, part, parts)]
     added = [part for part in undivided if part not in means and part["shape"][0] >= FEW]
     if not means or not added:
         return
@@ -49,6 +51,17 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     said = f"One part of the loss is a sum over {one} values, another is a mean over {other}; the first axis is the batch."
     edit = average_errors(run.facts) or (sum_errors(run.facts) if means[0]["how"] == "mean" else None)
     yield _finding(run, "One part of the loss is a sum over the batch, another is a mean", said, edit)
+
+
+def _least(run: TrainingRun, part: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> float:
+    """The constant from which on a sum counts as not divided: a lower one where another part is a mean of as many values, and
+    the loss stands still from its first tenth on."""
+    alike = any(other["how"] == "mean" and other["shape"] == part["shape"] for other in parts)
+    values = shown_loss(run).finite.values
+    if not alike or len(values) < TENTH * FEW:
+        return UNDIVIDED
+    first, last = levels(values[len(values) // TENTH :], QUARTER)
+    return DIVIDED / float(part["shape"][0]) if last > STANDS * first else UNDIVIDED
 
 
 def _of_batch(parts: Sequence[Mapping[str, Any]], size: int | None) -> str | None:
