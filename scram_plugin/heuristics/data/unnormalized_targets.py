@@ -69,7 +69,7 @@ OWN_UNITS = 100.0  # times the spread of another column: its squared error count
 MOST_OUTPUTS = 8  # outputs that are looked at; a log may hold any number; by definition
 MUCH_LEFT_OF = 0.05  # of the variance of the targets: below that they were learned; by definition
 OF_SQUARE = 0.5  # of the square of the targets: the first loss is about that, whatever its constant; by definition
-OF_FINISHED = 40  # batches of a training that has ended: what it has not reached, it will not reach; by bench-strangers
+OF_FINISHED = 0.4  # share of these batches: what a training that has ended has not reached, it will not; by bench-strangers
 OF_PREFLIGHT = 40  # batches of a preflight's short training that are needed; by bench-strangers
 FAR_OFF = 2.0  # times the spread of the targets: so far off is a model that has not come near them; by bench-strangers
 SMALL = 0.01  # targets smaller than that drown in the outputs that new weights give; LeCun et al. (1998) scale them to about 1
@@ -115,7 +115,7 @@ def check(run: TrainingRun, options: Mapping[str, Any]) -> Iterable[Finding]:
     curve = shown_loss(run)
     nonfinite = not np.isfinite(curve.values).all()
     batches = run.signal("batch loss")
-    needed = min(OF_FINISHED, options["batches"]) if run.ended == "finished" else options["batches"]
+    needed = options["batches"] * (OF_FINISHED if run.ended == "finished" else 1)
     if not nonfinite and (batches is None or len(batches) < needed):
         if (said := _of_preflight(run, loss, spread, options["part"])) is not None:
             yield _finding(run, (mean, spread), None, slow=said, **absent("error", "beside", "nonfinite"))
