@@ -78,7 +78,7 @@ WORSE_THAN_MEAN = 1.05  # times their spread: an error above that is worse than 
 MODERATE = 10.0  # targets of tens: a usual rate takes hundreds of steps to come near; by bench-strangers
 HALF = 0.5  # of a training; by definition
 CENTRED = 0.5  # of their spread, below which the mean of targets is near 0; by definition
-HARDLY = 0.9  # of the error of the mean; by definition
+LITTLE_BETTER = 0.9  # of the error of the mean; by definition
 OF_NORMAL = math.sqrt(2 / math.pi)  # mean distance of a normal distribution from its mean, in standard deviations
 WASTED = 0.1  # share of the training before the model is better than the mean of the targets; by definition
 
@@ -310,7 +310,7 @@ def _slow(curve: Curve, loss: str, mean: float, spread: float) -> str | None:
     A new model predicts numbers near 0, which for targets around 0 is as good as their mean: it has to be better by a tenth.
     """
     centred = abs(mean) < CENTRED * spread
-    limit = HARDLY * _of_mean(loss, spread) if centred else spread
+    limit = LITTLE_BETTER * _of_mean(loss, spread) if centred else spread
     values, steps = stretches(curve, PARTS)
     with np.errstate(invalid="ignore"):
         errors = np.sqrt(values) if loss == "MeanSquaredError" else values
