@@ -106,11 +106,16 @@ def _alike(one: str, other: str) -> bool:
     return difflib.SequenceMatcher(None, *lines, autojunk=False).ratio() >= ALIKE
 
 
+def installed() -> tuple[str, ...]:
+    """The directories of Python and of installed packages, each with a separator at its end."""
+    paths = [*site.getsitepackages(), site.getusersitepackages(), *sysconfig.get_paths().values()]
+    return tuple(os.path.abspath(path) + os.sep for path in paths)
+
+
 def _modules_beside(file: str) -> list[str]:
     """The files of imported modules in or below the directory of a program, without those of installed packages."""
     root = os.path.dirname(os.path.abspath(file)) + os.sep
-    installed = [*site.getsitepackages(), site.getusersitepackages(), *sysconfig.get_paths().values()]
-    skipped = tuple(os.path.abspath(path) + os.sep for path in installed)
+    skipped = installed()
     found = []
     for module in list(sys.modules.values()):
         path = getattr(module, "__file__", None)

@@ -61,6 +61,7 @@ def _few_of_array(run: TrainingRun) -> str:
 
 
 def _few_of_data_set(run: TrainingRun) -> str:
+    """How few different inputs the model was given, as a sentence; "" where there are enough, or it is not known."""
     seen = few_examples(run)
     if seen is None or (seen.different == 1 and is_constant(run, "x0")):  # its values are wrong
         return ""

@@ -49,7 +49,7 @@ def predicts_in_training(facts: Mapping[str, Any]) -> Iterator[WrongLine]:
 
 
 def decodes_in_training(facts: Mapping[str, Any]) -> Iterator[WrongLine]:
-    """Calls of a method of the model that predicts without gradients, where the program calls `train` and never `eval`.
+    """Calls of a method of the model that predicts without gradients, where the program never calls `eval`.
 
     Such a method calls the layers, and not the model itself, so that no forward pass of an evaluation was seen.
     """

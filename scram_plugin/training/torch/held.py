@@ -11,9 +11,7 @@ import dis
 import functools
 import inspect
 import os
-import site
 import sys
-import sysconfig
 from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import Any
@@ -24,7 +22,8 @@ from torch.utils.data import DataLoader, Subset, TensorDataset
 
 from scram_plugin import schema
 from scram_plugin.training.call_site import shown_name
-from scram_plugin.training.torch.examples import numbers
+from scram_plugin.training.program_files import installed
+from scram_plugin.training.torch.examples import LEAST, OFTEN, SELDOM, numbers
 from scram_plugin.training.torch.statistics import Tensors
 
 FEWEST = 128  # different rows of an array of data
@@ -36,10 +35,7 @@ MOST_ARRAYS = 16
 DEEP = 3  # arrays of data sets of loaders
 SHORT = 8  # entries of a list or a dictionary that are looked at
 PART = 5  # an array is used well if more than a fifth of it is seen: splits leave more for the training
-OFTEN = 4  # times each row was seen on average: then hardly another one follows
-LEAST = 256  # rows that are seen before anything counts as known
 IN_VAIN = 16  # steps without a row of any array, after which none is looked for
-SELDOM = 8  # steps of which one is looked at later: the data may become other ones
 ASKS = frozenset({"locals", "vars", "eval", "exec", "dir"})  # functions that show the variables of a function
 
 Shape = tuple[int, ...]
@@ -123,13 +119,17 @@ def _arrays(batch: int) -> Iterator[_Array]:
             if id(given) in done or rows < max(FEWEST, batch + 1) or numbers_of_row < LEAST_NUMBERS:
                 continue
             done.add(id(given))
-            left -= rows * min(numbers_of_row, LOOKED_AT)
+            left -= rows * (min(numbers_of_row, LOOKED_AT) if _is_in_one_piece(given) else numbers_of_row)  # others are copied
             if left < 0 or len(known) == MOST_ARRAYS:
                 return
             found = shape, frozenset(_numbers(given))
             if len(found[1]) >= FEWEST and found not in known:
                 known.append(found)
                 yield _Array(name, *found)
+
+
+def _is_in_one_piece(given: Any) -> bool:
+    return bool(given.flags.c_contiguous if isinstance(given, np.ndarray) else given.is_contiguous())
 
 
 def _batches() -> Iterator[Any]:
@@ -212,6 +212,5 @@ def _is_users(file: str) -> bool:
     """Whether a file is none of Python, of an installed package or of SCRAM."""
     if not os.path.exists(file) and shown_name(file) != schema.CELL:
         return False
-    own = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    installed = [*site.getsitepackages(), site.getusersitepackages(), *sysconfig.get_paths().values(), own]
-    return not os.path.abspath(file).startswith(tuple(os.path.abspath(path) + os.sep for path in installed))
+    own = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep
+    return not os.path.abspath(file).startswith((*installed(), own))
