@@ -54,7 +54,7 @@ def _few(run: TrainingRun) -> str:
 def _few_of_array(run: TrainingRun) -> str:
     """How few rows of an array of the program are in the batches, as a sentence; "" where that is not known."""
     held = run.loop.get("held") or {}
-    if held.get("different", 0) <= 1:  # one row for all examples is a constant input
+    if not held.get("different"):
         return ""
     rows = counted(held["different"], "different row")
     return f"The training saw {rows} of `{held['name']}` again and again; there are {held['rows']:,} in it."

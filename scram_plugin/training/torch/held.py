@@ -47,11 +47,12 @@ class _Array:
     def __init__(self, name: str, shape: Shape, rows: frozenset[int]) -> None:
         self.name, self.shape, self.rows = name, shape, rows
         self.different: set[int] = set()
-        self.seen = 0
+        self.seen = self.largest = 0  # rows, and those of the largest batch, each once
 
     def add(self, found: list[int]) -> None:
         self.different.update(found)
         self.seen += len(found)
+        self.largest = max(self.largest, len(set(found)))
 
     @property
     def used(self) -> bool:
@@ -60,7 +61,8 @@ class _Array:
     @property
     def unused(self) -> bool:
         often = self.seen >= max(LEAST, OFTEN * len(self.different))
-        return often and not self.used
+        several = len(self.different) > self.largest  # one batch may be all data that somebody wants
+        return often and several and not self.used
 
 
 class Held:

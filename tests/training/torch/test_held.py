@@ -89,12 +89,12 @@ class Lazy:
 
 
 def seen(make, times=12):
-    """What is known of an array that `make` puts into something, after steps with the first 30 rows of it."""
+    """What is known of an array that `make` puts into something, after steps with 25 of the first 30 rows of it."""
     held, x = Held(), torch.randn(600, 16)
     beside = make(x)  # a variable of this function
     x = x[:30].clone()
-    for _ in range(times):
-        held.stepped([("x0", x)], [])
+    for step in range(times):
+        held.stepped([("x0", x.roll(step, 0)[:25])], [])
     del beside
     return held.facts()
 
@@ -128,9 +128,21 @@ def evaluating():
     """`eval` is a method here, and shows no variables."""
     held, x = Held(), torch.randn(600, 16)
     nn.Dropout().eval()
-    for _ in range(12):
+    for step in range(12):
+        held.stepped([("x0", x[step : step + 25])], [])
+    return held.facts()
+
+
+def one_batch():
+    """All of what somebody wants to train on, in each step."""
+    held, x = Held(), torch.randn(600, 16)
+    for _ in range(40):
         held.stepped([("x0", x[:30])], [])
     return held.facts()
+
+
+def test_one_batch_may_be_all_data():
+    assert one_batch() == {}
 
 
 def test_a_function_that_evaluates_a_model():
