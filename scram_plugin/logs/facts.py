@@ -129,7 +129,7 @@ _LOOP = {
     "unstepped": flag,
     "retained": flag,
     "linear": flag,
-    **{name: [count] for name in ("dead", "leak", "words", "evaluated_at")},
+    **{name: [count] for name in ("dead", "leak", "words", "evaluated_at", "trained_at")},
     "detached": flag,
     "stretched": [[count]],
     "examples": dict.fromkeys(("different", "evaluated", "twice", "size"), count),

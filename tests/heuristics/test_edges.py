@@ -414,6 +414,7 @@ WAVES = 0.01 * np.random.default_rng(4).normal(size=120)
         (1.38 - 0.06 * IN_EPOCHS, {"epochs": None}, False),
         (1.38 - 0.06 * IN_EPOCHS, {"epochs": None, "loop": {"evaluated_at": [20, 40, 60, 80, 100]}}, True),
         (1.38 - 0.06 * IN_EPOCHS, {"epochs": None, "loop": {"evaluated_at": [20, 23, 60, 61, 100]}}, False),
+        (1.38 - 0.06 * IN_EPOCHS, {"epochs": None, "loop": {"trained_at": [20, 40, 60, 80, 100]}}, True),
         (1.38 - 0.06 * IN_EPOCHS, {"classes": 0}, True),  # what guessing costs is not known, but the first epoch was flat
         (1.38 - 0.06 * IN_EPOCHS - 0.3 * np.minimum(np.arange(120) / 20, 1), {"classes": 0}, False),
         (1.38 - 0.06 * IN_EPOCHS + 0.5 * np.exp(-np.arange(120) / 3), {"classes": 0}, False),  # it had learned at once

@@ -82,7 +82,7 @@ def _by_epoch(run: TrainingRun, losses: Curve) -> list[np.ndarray]:
     if epochs is not None and epochs.axis == losses.axis and len(np.unique(epochs.finite.values)) >= EPOCHS:
         losses, numbers = with_epochs(losses, epochs)
         return [losses.values[numbers == one] for one in np.unique(numbers)]
-    ends = np.array(run.loop.get("evaluated_at") or [], int)
+    ends = np.array(run.loop.get("evaluated_at") or run.loop.get("trained_at") or [], int)
     if len(ends) < EPOCHS:
         return []
     gaps = np.diff(ends, prepend=0)

@@ -33,6 +33,10 @@ class Brief:
         self._scaled = False
         self._steps = 1
 
+    def __len__(self) -> int:
+        """The number of steps that have ended since `take`."""
+        return len(self._ends)
+
     def begin(self, steps: int, scaled: bool) -> None:
         """So many steps follow. `scaled`: a `GradScaler` multiplies their losses."""
         self._steps, self._scaled = steps, scaled

@@ -23,6 +23,9 @@ LEAST = 8  # examples of an evaluation: fewer are a trial
 ROWS = 64  # examples of the training, one of each of its first batches, that are looked for in evaluated data
 PLACES = 4  # values of an example that are compared first
 SURE = 128  # examples of a batch from which on one of the training's would be among these, if they were the training's
+EQUAL = 1e-4  # of the spread, by which float32 answers may differ from outputs that were scaled; by definition
+SIMILAR = 1.5  # times the spread of the training's targets: those of an evaluation have no other unit then; by definition
+HALF = 0.5  # of the outputs are the answers where the program cuts these off; by definition
 Store = tuple[StorageWeakRef, int]  # memory, and how often it was changed
 FUNCTION_OF = {name: function for function, name in FUNCTIONS.items() if function != "nll_loss"} | {"NLLLoss": "nll_loss"}
 
@@ -77,6 +80,9 @@ class Evaluations:
         self._last: tuple[Any, bool] = None, False  # which tensor was looked at, and whether an example was found
         self._passes: list[Evaluated] = []
         self._pass: Evaluated | None = None  # of the last batch
+        self._once = (
+            Evaluated()
+        )  # of data that no evaluation had before: they make no curve, but may be those after the training
         self._outputs: torch.Tensor | None = None
         self._waits = self._stays = False  # labels of the last inputs are to be looked for; these inputs were evaluated before
         self._stores: tuple[set[Store], set[Store]] = (
@@ -180,12 +186,15 @@ class Evaluations:
         if torch._C._current_graph_task_id() != -1:  # a function of its own computes its gradient: that is no metric
             return
         if self._waits and self._pass is not None and self._outputs is not None:
-            labels = _labels(FUNCTION_OF[str(self._loss)], self._outputs, one, other)
+            self._waits = False  # what is computed here is not the program's
+            spread = float(self._targets[:-1].std(correction=0)) if self._targets is not None else 0.0
+            labels = _labels(FUNCTION_OF[str(self._loss)], self._outputs, one, other, spread)
+            self._waits = labels is None
             if labels is not None:
-                self._waits = False
                 # what is made anew each time may be earlier outputs, or returns; the training's own targets are no validation
-                if self._again(labels[0]) and self._stays and not self._of_training(labels[1]):
-                    self._compare(self._pass, self._outputs, labels[1])
+                stays = self._again(labels[0]) and self._stays
+                if not self._of_training(labels[1]):
+                    self._compare(self._pass if stays else self._once, self._outputs, labels[1])
         column, row = (one, other) if one.dim() > other.dim() else (other, one)
         if column.dim() == 2 and row.dim() == 1 and column.shape[1] == 1 and 1 < len(row) == len(column):
             self.stretched = [list(one.shape), list(other.shape)]
@@ -200,11 +209,12 @@ class Evaluations:
         if passes:
             self._stores = self._stores[1], set()
         others = [(one, one.metrics()) for one in passes if not one.training]
-        told, metrics = next(((one, metrics) for one, metrics in others if "loss" in metrics), (None, {}))
-        if told is not None:
+        told, metrics = next(((one, metrics) for one, metrics in others if "loss" in metrics), (self._once, {}))
+        if "loss" in (known := metrics or told.metrics()):
             share = told.share_of_right()
-            known = {"right": share} if share is not None else {}
-            self.after = {"loss": metrics["loss"], "examples": max(told.compared, told.labelled), **known}
+            right = {"right": share} if share is not None else {}
+            self.after = {"loss": known["loss"], "examples": max(told.compared, told.labelled), **right}
+        self._once = Evaluated()
         return metrics
 
     def _of_training(self, targets: torch.Tensor) -> bool:
@@ -262,6 +272,7 @@ def _storage(tensor: torch.Tensor) -> int:
 
 
 def _some(targets: torch.Tensor) -> torch.Tensor:
+    """The first targets, and their number."""
     return torch.cat([targets.detach().flatten()[:SURE].double().cpu(), torch.tensor([float(targets.numel())]).double()])
 
 
@@ -273,10 +284,10 @@ def _is_part(part: torch.Tensor, outputs: torch.Tensor) -> bool:
 
 
 def _labels(
-    function: str, outputs: torch.Tensor, one: torch.Tensor, other: torch.Tensor
+    function: str, outputs: torch.Tensor, one: torch.Tensor, other: torch.Tensor, spread: float
 ) -> tuple[torch.Tensor, torch.Tensor] | None:
     """The targets, as the program has them and as a loss takes them, if one of two tensors is the answers that these outputs
-    give, and the other has as many of the same kind."""
+    give, and the other has as many of the same kind. `spread`: the standard deviation of the training's targets."""
     if one.numel() != other.numel() or not one.device == other.device == outputs.device:
         return None
     for answers, targets in ((one, other), (other, one)):
@@ -290,9 +301,30 @@ def _labels(
             whole = answers.dtype == torch.bool and count == outputs.numel()
             if whole and torch.equal(answers.flatten(), outputs.flatten() > least):
                 return targets, targets.reshape(outputs.shape).float()
-        elif _storage(answers) == _storage(outputs) != _storage(targets) and count == outputs.numel():
-            return (targets, targets.reshape(outputs.shape)) if answers.shape == targets.shape else None
+        elif _storage(outputs) != _storage(targets) and count == outputs.numel() and answers.shape == targets.shape:
+            same = _in_units(answers, targets, outputs, spread)
+            if same is not None:
+                return targets, same
     return None
+
+
+def _in_units(answers: torch.Tensor, targets: torch.Tensor, outputs: torch.Tensor, spread: float) -> torch.Tensor | None:
+    """Targets as the outputs are, if the answers are these outputs, cut off, scaled or shifted; None if they are not, or if the
+    targets are not spread as those of the training are."""
+    y = targets.reshape(outputs.shape)
+    if _storage(answers) == _storage(outputs):
+        return y
+    if not (answers.is_floating_point() and y.is_floating_point()) or outputs.numel() < LEAST:
+        return None
+    made, given = (t.detach().double().flatten() for t in (answers, outputs))
+    if bool(((made - given).abs() < EQUAL * made.std()).double().mean() > HALF):
+        return y
+    slope = ((made - made.mean()) * (given - given.mean())).mean() / given.var(correction=0)
+    shift = made.mean() - slope * given.mean()
+    if not bool(slope > 0) or bool((slope * given + shift - made).abs().max() > EQUAL * made.std()):
+        return None
+    y = (y.double() - shift) / slope
+    return y.to(outputs.dtype) if spread / SIMILAR < float(y.std(correction=0)) < spread * SIMILAR else None
 
 
 def _right(function: str, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor | None:

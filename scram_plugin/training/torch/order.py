@@ -81,11 +81,17 @@ class Order:
         self._kept = 0
         self._examples, self.held = Examples(), Held()
         self._evaluated_at: list[int] = []  # steps that were over when an evaluation began
+        self._trained_at: list[int] = []  # the same for the calls of the model's `train`, at the begin of an epoch
         self.unstepped = False
         self._schedule, self.derivatives, self.adversary = Schedule(optimizers), Derivatives(), Adversary()
         self._means: dict[str, torch.Tensor] = {}  # running means of frozen normalisations at the first step
 
     # ---- events, in the order of a step
+
+    def trains(self, steps: int) -> None:
+        """The model is put in training mode, after so many steps."""
+        if steps and steps not in self._trained_at[-1:] and len(self._trained_at) < MOST_EVALUATED:
+            self._trained_at.append(steps)
 
     def evaluated(self, enabled: bool, steps: int, x: Tensors) -> None:
         """A forward pass that belongs to no step, after so many steps."""
@@ -293,6 +299,7 @@ class Order:
             "kept_graphs": self._kept,
             **({"kept_evaluated": self._kept_evaluated} if self._kept_evaluated else {}),
             **({"evaluated_at": self._evaluated_at} if 1 < len(self._evaluated_at) < MOST_EVALUATED else {}),
+            **({"trained_at": self._trained_at} if 1 < len(self._trained_at) < MOST_EVALUATED else {}),
             "retained": patches.always_retained(),
             "sizes": list(self._sizes.values()),
             "frozen_norms": len(frozen),

@@ -59,8 +59,8 @@ class Watcher(Protocol):
         return _nothing
 
     @property
-    def evaluating(self) -> Callable[[Any], None]:
-        """Called with a module that is put in evaluation mode."""
+    def switching(self) -> Callable[[Any, bool], None]:
+        """Called with a module that is put in training mode, or in evaluation mode, and whether it is the former."""
         return _nothing
 
     @property
@@ -106,7 +106,7 @@ def add(watcher: Watcher) -> None:
         _replace(torch.nn.Module, "__reduce_ex__", without_hooks)
         _replace(torch.optim.Optimizer, "zero_grad", _clearing)
         _replace(torch.nn.Module, "zero_grad", _clearing)
-        _replace(torch.nn.Module, "eval", _evaluating)
+        _replace(torch.nn.Module, "train", _switching)  # `eval` calls it
         _replace(scripting, "create_script_module", _without_watchers)
         if (export := sys.modules.get("torch.export")) is not None:  # PyTorch 2.1 exports hooks with the model
             _replace(export, "export", _without_watchers)
@@ -230,14 +230,14 @@ def _clearing(original: Any) -> Any:
     return zero_grad
 
 
-def _evaluating(original: Any) -> Any:
-    def evaluate(module: Any) -> Any:
+def _switching(original: Any) -> Any:
+    def train(module: Any, mode: bool = True) -> Any:
         if not is_compiling():
             for watcher in _watchers:
-                watcher.evaluating(module)
-        return original(module)
+                watcher.switching(module, bool(mode))
+        return original(module, mode)
 
-    return evaluate
+    return train
 
 
 def _comparing(original: Any) -> Any:

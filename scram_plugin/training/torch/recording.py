@@ -59,8 +59,7 @@ class Recorder:
         owner: Owner,
         parts: Sequence[torch.nn.Module] = (),
     ) -> None:
-        self.model, self.owner = model, owner
-        self._pace = Pace(every)
+        self.model, self.owner, self._pace = model, owner, Pace(every)
         self.inner = unwrapped(model)
         self._apart = Apart(self.inner)
         self.compiled = hasattr(model, "_orig_mod") or getattr(model, "_compiled_call_impl", None) is not None
@@ -71,8 +70,7 @@ class Recorder:
         self.depth = InDepth(self.inner, parameters, optimizers)
         self.order, self.evaluations = Order(self.inner, optimizers), Evaluations()
         self.rows, self.batch = Rows(self.depth.probe), 0  # steps so far
-        self._cpu = all(p.device.type == "cpu" for p in parameters)
-        self._optimizers = optimizers
+        self._cpu, self._optimizers = all(p.device.type == "cpu" for p in parameters), optimizers
         self._calls: Calls | None = None
         self._flow: Flow | None = None  # of a compiled model, from a second forward pass
         self.first, self.precision = FirstStep(), ""  # both of the first step
@@ -99,7 +97,7 @@ class Recorder:
         self.fetched, self.cleared = self._guard(self._fetched), self._guard(self._cleared)
         self.compared, self.operated = self._guard(self.evaluations.compared), self._guard(self.evaluations.operated)
         self.stepping = self._guard(self.order.mixed.other_step)
-        self.evaluating, self.derived = self._guard(self._evaluating), self._guard(self.order.derivatives.derived)
+        self.switching, self.derived = self._guard(self._switching), self._guard(self.order.derivatives.derived)
         self._in_full()
         patches.add(self)
 
@@ -291,8 +289,10 @@ class Recorder:
         if metrics := self.evaluations.take():
             self.owner.validated(metrics)
 
-    def _evaluating(self, module: torch.nn.Module) -> None:
-        if module in (self.inner, self.model):
+    def _switching(self, module: torch.nn.Module, training: bool) -> None:
+        if training and module is self.inner:
+            self.order.trains(self.batch + len(self.brief))
+        elif not training and module in (self.inner, self.model):
             self.evaluations.expect()
             self._leave_brief()
 

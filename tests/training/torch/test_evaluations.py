@@ -130,6 +130,7 @@ COMPARED = {
     "a score above 0": ("binary_cross_entropy_with_logits", lambda made, y: ((made > 0) == y).float().mean()),
     "differences": ("mse_loss", lambda made, y: (made - y).abs().mean()),
     "targets that are made anew": ("mse_loss", lambda made, y: (made - y.clone()).abs().mean()),
+    "what was cut off": ("mse_loss", lambda made, y: (made.clamp(-0.1, 9.0) - y).abs().mean()),
     "what was made of them": ("mse_loss", lambda made, y: (made * 2 - y).abs().mean()),
 }
 
@@ -212,6 +213,35 @@ def test_an_evaluation_after_the_last_step_is_a_fact(goes_on, tmp_path):
             step()
     after = watch.facts["loop"].get("after")
     assert after == (None if goes_on else {"loss": pytest.approx(loss), "examples": 30, "right": right / 30})
+
+
+ANSWERS = {
+    "cut off": (lambda made: made.clamp(-0.6, 0.6), lambda y: y, True),
+    "scaled": (lambda made: made * 3 + 20, lambda y: y * 3 + 20, True),
+    "scaled alone": (lambda made: made * 3 + 20, lambda y: y, False),
+    "in another order": (lambda made: made.flip(0), lambda y: y, False),
+    "curved": (lambda made: made.exp(), lambda y: y.exp(), False),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_the_only_evaluation_of_numbers_is_a_fact(name, tmp_path):
+    torch.manual_seed(2)
+    answer, unit, known = ANSWERS[name]
+    model, x, y = nn.Linear(12, 1), torch.randn(90, 12), torch.randn(90)
+    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
+    with scram_plugin.watch(model, optimizer, log_dir=tmp_path, print_findings=False) as watch:
+        for _ in range(20):
+            optimizer.zero_grad()
+            F.mse_loss(model(x[:60])[:, 0], y[:60]).backward()
+            optimizer.step()
+        model.eval()
+        with torch.no_grad():
+            made = model(x[60:])[:, 0]
+            error = answer(made) - unit(y[60:])
+    loss = float((made - y[60:]).square().mean())
+    assert len(error) == 30
+    assert watch.facts["loop"].get("after") == ({"loss": pytest.approx(loss, rel=1e-3), "examples": 30} if known else None)
 
 
 def test_scripted_losses_are_pytorchs_own(tmp_path):

@@ -63,7 +63,7 @@ def usual(facts):
     """The facts that differ from those of a usual loop."""
     whole = (
         *("between", "steps", "modal", "ways", "graphs", "sizes", "evaluations", "looked", "forwards", "passes", "factor"),
-        "evaluated_at",
+        *("evaluated_at", "trained_at"),
     )
     return {key: value for key, value in facts.items() if value and key not in whole}
 
@@ -410,6 +410,19 @@ def test_evaluations_that_are_kept_with_their_graphs(tmp_path):
 
 def test_the_steps_at_which_a_program_evaluates(tmp_path):
     assert Loop().run(tmp_path)["evaluated_at"] == [20, 40, 60]
+
+
+def test_the_steps_at_which_an_epoch_begins_without_loader_or_evaluation(tmp_path):
+    model = model_of()
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    with scram_plugin.watch(model, optimizer, log_dir=tmp_path, print_findings=False) as watch:
+        for _ in range(4):
+            model.train()
+            for i in range(50):  # most of them are recorded in brief
+                optimizer.zero_grad()
+                F.cross_entropy(model(X[i % 4 :: 4]), Y[i % 4 :: 4]).backward()
+                optimizer.step()
+    assert watch.facts["loop"]["trained_at"] == [50, 100, 150]
 
 
 def test_a_program_that_acts_between_its_steps_has_no_few_places(monkeypatch, tmp_path):
