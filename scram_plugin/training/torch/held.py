@@ -48,6 +48,7 @@ class _Array:
         self.name, self.shape, self.rows = name, shape, rows
         self.different: set[int] = set()
         self.seen = self.largest = 0  # rows, and those of the largest batch, each once
+        self.evaluated = False  # an evaluation has other rows of it
 
     def add(self, found: list[int]) -> None:
         self.different.update(found)
@@ -60,9 +61,12 @@ class _Array:
 
     @property
     def unused(self) -> bool:
+        if len(self.different) <= 1:
+            return False  # one row for all examples is a constant input
         often = self.seen >= max(LEAST, OFTEN * len(self.different))
-        several = len(self.different) > self.largest  # one batch may be all data that somebody wants
-        return often and several and not self.used
+        # one batch may be all that somebody trains on, of data that are evaluated
+        wanted = self.evaluated and len(self.different) <= self.largest
+        return often and not wanted and not self.used
 
 
 class Held:
@@ -82,6 +86,15 @@ class Held:
             self._look([t for _, t in (*x, *y)], len(x[0][1]) if x else 0)
         except Exception:  # objects of the program may do anything when they are read
             self._arrays = []
+
+    def evaluated(self, x: Tensors) -> None:
+        """An evaluation has these inputs."""
+        arrays = [a for a in self._arrays or () if not (a.used or a.evaluated)]
+        for _, t in x if arrays else ():
+            for array in arrays:
+                if array.shape == tuple(t.shape[1:]) and len(t) >= LEAST_BATCH:
+                    found = set(_numbers(t))
+                    array.evaluated = not found <= array.different and array.rows >= found
 
     def _look(self, given: list[torch.Tensor], batch: int) -> None:
         if batch < LEAST_BATCH:

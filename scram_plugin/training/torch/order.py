@@ -96,6 +96,7 @@ class Order:
     def evaluated(self, enabled: bool, steps: int, x: Tensors) -> None:
         """A forward pass that belongs to no step, after so many steps."""
         self._examples.evaluated(x)
+        self.held.evaluated(x)
         if steps and steps not in self._evaluated_at[-1:] and len(self._evaluated_at) < MOST_EVALUATED:
             self._evaluated_at.append(steps)
         if self._model.training and not enabled:

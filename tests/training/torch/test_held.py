@@ -133,16 +133,27 @@ def evaluating():
     return held.facts()
 
 
-def one_batch():
-    """All of what somebody wants to train on, in each step."""
+def one_batch(evaluated):
+    """The same rows in each step."""
     held, x = Held(), torch.randn(600, 16)
     for _ in range(40):
         held.stepped([("x0", x[:30])], [])
+    held.evaluated([("x0", x[evaluated])])
     return held.facts()
 
 
-def test_one_batch_may_be_all_data():
-    assert one_batch() == {}
+@pytest.mark.parametrize(
+    ("evaluated", "told"), [(slice(300, 600), False), (slice(0, 400), False), (slice(0, 20), True), (slice(0, 0), True)]
+)
+def test_one_batch_may_be_all_data_where_the_others_are_evaluated(evaluated, told):
+    assert bool(one_batch(evaluated)) == told
+
+
+def test_one_row_for_all_examples_is_a_constant_input():
+    held, x = Held(), torch.randn(600, 16)
+    for _ in range(40):
+        held.stepped([("x0", x[:1].expand(30, 16))], [])
+    assert held.facts() == {}
 
 
 def test_a_function_that_evaluates_a_model():
