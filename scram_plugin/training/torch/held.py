@@ -12,6 +12,7 @@ import functools
 import inspect
 import os
 import sys
+import weakref
 from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import Any
@@ -49,8 +50,16 @@ class _Array:
         self.different: set[int] = set()
         self.seen = self.largest = 0  # rows, and those of the largest batch, each once
         self.evaluated = False  # an evaluation has other rows of it
+        self.anew = False  # batches are made again in each step
+        self._begun: int | None = None  # the first step with rows of it, and what had them
+        self._first: list[weakref.ref[Any]] = []
 
-    def add(self, found: list[int]) -> None:
+    def add(self, found: list[int], batch: Any, step: int) -> None:
+        self._begun = step if self._begun is None else self._begun
+        if step == self._begun:
+            self._first.append(weakref.ref(batch))
+        else:
+            self.anew |= all(one() is None for one in self._first)
         self.different.update(found)
         self.seen += len(found)
         self.largest = max(self.largest, len(set(found)))
@@ -64,8 +73,8 @@ class _Array:
         if len(self.different) <= 1:
             return False  # one row for all examples is a constant input
         often = self.seen >= max(LEAST, OFTEN * len(self.different))
-        # one batch may be all that somebody trains on, of data that are evaluated
-        wanted = self.evaluated and len(self.different) <= self.largest
+        # one batch may be all that somebody trains on: made once, or of data that are evaluated
+        wanted = (self.evaluated or not self.anew) and len(self.different) <= self.largest
         return often and not wanted and not self.used
 
 
@@ -114,7 +123,7 @@ class Held:
                 found = _numbers(t)
                 for array in arrays:
                     if array.shape == tuple(t.shape[1:]) and array.rows.issuperset(found):
-                        array.add(found)
+                        array.add(found, t, self._steps)
 
     def facts(self) -> dict[str, Any]:
         """``held``: the smallest array of which few rows are used, see `logs/facts.py`; empty without one."""
