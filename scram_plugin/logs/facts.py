@@ -134,7 +134,7 @@ _LOOP = {
     "stretched": [[count]],
     "examples": dict.fromkeys(("different", "evaluated", "twice", "size"), count),
     "held": {"name": text, "rows": count, "different": count},
-    "after": {"loss": number, "examples": count, "right": number},
+    "after": {"loss": number, "examples": count, "right": number, "chance": number},
     "moved": number,
     "hinge": flag,
     "divided": number,

@@ -413,6 +413,29 @@ def test_one_evaluation_after_the_training(after, ended, told):
 
 
 @pytest.mark.parametrize(
+    ("after", "agreement", "told"),
+    [
+        ({"right": 0.21, "chance": 0.2}, 0.4, True),
+        ({"right": 0.26, "chance": 0.2}, 0.4, False),
+        ({"right": 0.21, "chance": 0.2}, 0.02, False),  # it has learned nothing of the training data, either
+        ({"right": 0.9, "chance": 0.9}, 0.4, False),  # nearly all of one class
+        ({"right": 0.21, "chance": 0.2, "examples": 9}, 0.4, False),
+        ({}, 0.4, False),
+    ],
+)
+def test_right_answers_by_chance_where_the_cost_of_guessing_is_not_known(after, agreement, told):
+    """A focal loss, whose labels are learned by heart."""
+    weighted = {"class": "CrossEntropyLoss", "name": "CrossEntropyLoss", "from_logits": True, "mean": False, "custom": False}
+    facts = {"framework": "torch", **FACTS, "loss": weighted, "loop": {"after": {"loss": 1.9, "examples": 500, **after}}}
+    related = np.concatenate([np.zeros(200), agreement + 0.02 * np.sin(np.arange(200))])
+    batches = {"loss": np.linspace(1.2, 0.9, 400), "y0/agreement": related}
+    run = training_run({}, measured(), facts, batches, {}, "finished")
+    found = review(run, catalogue(select=["no-learning"])).findings
+    assert bool(found) == told
+    assert all("by chance 20.0% would be" in one.evidence["by_heart"] for one in found)
+
+
+@pytest.mark.parametrize(
     ("first", "late", "ended", "told"),
     [
         (2_500.0, 300, "finished", True),

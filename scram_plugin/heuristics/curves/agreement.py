@@ -28,6 +28,16 @@ def in_other_order(run: TrainingRun, loss: float) -> str:
     return f"{OTHER_ORDER} Guessing by the frequencies of the {len(guess.shares)} classes has a loss of {guess.loss:.4g}."
 
 
+def related(run: TrainingRun) -> float | None:
+    """The mean correlation of outputs and targets in the last third of the batches, where it is no chance; None where not."""
+    for name, known in run.parsed(schema.BATCHES).items():
+        curve = run.statistic(schema.BATCHES, name) if known.statistic == "agreement" else None
+        late = curve.finite.values[-len(curve.finite) // THIRD :] if curve is not None and len(curve.finite) >= ENOUGH else ()
+        if len(late) and np.mean(late) > max(RELATED, NO_CHANCE * float(np.std(late)) / np.sqrt(len(late))):
+            return float(np.mean(late))
+    return None
+
+
 def apart(run: TrainingRun) -> str:
     """A sentence, if the outputs for some target have nothing to do with it after the first third of the training; else ""."""
     known = {c.kind: n for n, c in run.parsed(schema.BATCHES).items() if c.statistic == "agreement"}

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from scram_plugin.heuristics.curves.agreement import OTHER_ORDER
+from scram_plugin.heuristics.curves.agreement import related as related_outputs
 from scram_plugin.heuristics.curves.checkable import rate_as_cause
 from scram_plugin.heuristics.curves.guesses import Constant, constant_answer, constant_for_validation, of_guessing, uniform
 from scram_plugin.heuristics.curves.progress import validated
@@ -31,12 +32,13 @@ LEAST_FALL = 0.05  # of the loss at the end of the first epoch, by which it fall
 WITHIN = 0.25  # share of that fall within epochs: what is learned for all examples has 0.34 to 1.3; by bench-strangers
 ERRORS = 2.0  # standard errors below that share; by definition
 LEARNED_FIRST = 0.25  # of the later fall: no more was learned in the first epoch, where guessing is not known; by definition
+MOSTLY_ONE = 0.75  # share of right answers by chance: above it most examples are of one class; by definition
 CONFIDENT = 1.5  # standard errors above chance: then predictions are better than chance; by bench-limits
 
 
 def by_heart(run: TrainingRun, options: Mapping[str, Any]) -> Finding | None:
     """By the validation data, or by where the training loss falls."""
-    return _by_validation(run, options) or _by_epochs(run)
+    return _by_validation(run, options) or _by_epochs(run) or _by_answers(run)
 
 
 def _by_epochs(run: TrainingRun) -> Finding | None:
@@ -113,6 +115,23 @@ def _after_training(run: TrainingRun, constant: Constant, guess: Guess | None, t
     answers = f", and {right:.0%} of its answers were right" if guess is not None and right is not None else ""
     said = f"The evaluation after the training had the loss {loss:.4g}{answers}; {constant.told} gives {constant.loss:.4g}."
     return _finding(run, said, constant.loss, training, training)
+
+
+def _by_answers(run: TrainingRun) -> Finding | None:
+    """By right answers after the training, where it is not known what guessing costs, as with weights for classes."""
+    after, batches, related = run.loop.get("after") or {}, run.signal("batch loss"), related_outputs(run)
+    right, chance, seen = (after.get(name) for name in ("right", "chance", "examples"))
+    if run.ended != "finished" or related is None or batches is None or len(batches.finite) < FOR_A_FALL:
+        return None
+    if right is None or chance is None or not seen or seen < ENOUGH_ANSWERS or chance > MOSTLY_ONE:
+        return None
+    if constant_answer(run) is not None or _is_better(right, chance, seen):
+        return None
+    said = (
+        f"After the training {right:.1%} of the answers to {seen:,} new examples were right; by chance {chance:.1%} would be. "
+        f"For the training data the correlation of outputs and targets is {number(related)}."
+    )
+    return _finding(run, said, float(batches.finite.values[0]), batches, batches)
 
 
 def _is_better(right: float, share: float, examples: int) -> bool:

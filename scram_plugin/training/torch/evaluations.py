@@ -7,7 +7,8 @@ again and again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -25,7 +26,7 @@ PLACES = 4  # values of an example that are compared first
 SURE = 128  # examples of a batch from which on one of the training's would be among these, if they were the training's
 EQUAL = 1e-4  # of the spread, by which float32 answers may differ from outputs that were scaled; by definition
 SIMILAR = 1.5  # times the spread of the training's targets: those of an evaluation have no other unit then; by definition
-HALF = 0.5  # of the outputs are the answers where the program cuts these off; by definition
+HALF = 0.5  # of the outputs are the answers where the program cuts these off; a probability of yes; by definition
 Store = tuple[StorageWeakRef, int]  # memory, and how often it was changed
 FUNCTION_OF = {name: function for function, name in FUNCTIONS.items() if function != "nll_loss"} | {"NLLLoss": "nll_loss"}
 
@@ -51,6 +52,8 @@ class Evaluated:
     judged: int = 0  # examples with a right or wrong answer
     right_labels: int = 0  # the same for what was compared here
     judged_labels: int = 0
+    answers: Counter[int] = field(default_factory=Counter)  # class -> how often it was the answer
+    classes: Counter[int] = field(default_factory=Counter)  # class -> how often it was right
 
     def metrics(self) -> dict[str, float]:
         found = {}
@@ -66,6 +69,22 @@ class Evaluated:
         """The share of right answers, whoever compared them; None where none are right or wrong."""
         right, judged = (self.right, self.judged) if self.judged else (self.right_labels, self.judged_labels)
         return right / judged if judged else None
+
+    def share_by_chance(self) -> float | None:
+        """The share of right answers if they had nothing to do with the examples (Cohen, 1960); None for other losses."""
+        count = self.classes.total()
+        return sum(n * self.classes[c] for c, n in self.answers.items()) / count**2 if count else None
+
+    def add(self, function: str, outputs: torch.Tensor, targets: torch.Tensor) -> None:
+        """Answers that belong to one class each."""
+        if outputs.dim() == 2 and not targets.is_floating_point():
+            answers = outputs.argmax(1)
+        elif outputs.numel() == len(outputs):
+            answers, targets = (outputs > _least(function)).flatten().int(), (targets > HALF).flatten().int()
+        else:
+            return
+        self.answers.update(answers.tolist())
+        self.classes.update(targets.tolist())
 
 
 class Evaluations:
@@ -157,6 +176,7 @@ class Evaluations:
         if answers is not None:
             evaluated.right_labels += int(answers.sum())
             evaluated.judged_labels += answers.numel()
+            evaluated.add(FUNCTION_OF[str(self._loss)], outputs, labels)
 
     def compared(self, function: str, outputs: Any, targets: Any, result: Any, reduction: str) -> None:
         """The program has called a loss function without gradients."""
@@ -180,6 +200,7 @@ class Evaluations:
         if answers is not None:
             evaluated.right += int(answers.sum())
             evaluated.judged += answers.numel()
+            evaluated.add(function, outputs, targets)
 
     def operated(self, one: torch.Tensor, other: torch.Tensor) -> None:
         """The program has compared two tensors, or subtracted one from the other."""
@@ -212,8 +233,9 @@ class Evaluations:
         told, metrics = next(((one, metrics) for one, metrics in others if "loss" in metrics), (self._once, {}))
         if "loss" in (known := metrics or told.metrics()):
             share = told.share_of_right()
-            right = {"right": share} if share is not None else {}
-            self.after = {"loss": known["loss"], "examples": max(told.compared, told.labelled), **right}
+            rates = {"right": share, "chance": told.share_by_chance()}
+            examples = {"loss": known["loss"], "examples": max(told.compared, told.labelled)}
+            self.after = examples | {name: rate for name, rate in rates.items() if rate is not None}
         self._once = Evaluated()
         return metrics
 
@@ -297,9 +319,8 @@ def _labels(
             if whole and targets.dtype != torch.bool and torch.equal(answers.flatten(), outputs.argmax(dim=1)):
                 return targets, targets.flatten().long()
         elif function.startswith("binary_cross_entropy"):
-            least = 0.0 if function.endswith("logits") else 0.5
             whole = answers.dtype == torch.bool and count == outputs.numel()
-            if whole and torch.equal(answers.flatten(), outputs.flatten() > least):
+            if whole and torch.equal(answers.flatten(), outputs.flatten() > _least(function)):
                 return targets, targets.reshape(outputs.shape).float()
         elif _storage(outputs) != _storage(targets) and count == outputs.numel() and answers.shape == targets.shape:
             same = _in_units(answers, targets, outputs, spread)
@@ -332,5 +353,10 @@ def _right(function: str, outputs: torch.Tensor, targets: torch.Tensor) -> torch
     if function in ("cross_entropy", "nll_loss") and outputs.dim() > 1 and not targets.is_floating_point():
         return outputs.argmax(dim=1) == targets
     if function.startswith("binary_cross_entropy") and outputs.shape == targets.shape:
-        return (outputs > (0.0 if function.endswith("logits") else 0.5)) == (targets > 0.5)
+        return (outputs > _least(function)) == (targets > HALF)
     return None
+
+
+def _least(function: str) -> float:
+    """The output from which on the answer is yes."""
+    return 0.0 if function.endswith("logits") else HALF

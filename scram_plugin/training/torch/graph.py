@@ -134,12 +134,12 @@ class Loss:
 
 def loss_of(loss: torch.Tensor) -> list[Loss]:
     """The losses whose sum, mean or multiple `loss` is; empty if none of `OPERATIONS` is among the nearest nodes."""
-    found, waiting, seen = [], deque([loss.grad_fn]), 0
-    while waiting and seen < NEAR:
+    found, waiting, seen = [], deque([loss.grad_fn]), set[Any]()
+    while waiting and len(seen) < NEAR:
         node = waiting.popleft()
-        if node is None:
+        if node is None or node in seen:  # a focal loss takes the same one twice
             continue
-        seen += 1
+        seen.add(node)
         known = OPERATIONS.get(operation(node))
         if known is None:
             waiting.extend(following for following, _ in node.next_functions)

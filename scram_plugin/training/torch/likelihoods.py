@@ -14,14 +14,15 @@ from scram_plugin.training.torch.graph import LIKELIHOOD, Loss, along, before, o
 
 ROUNDED = 1e-4  # relative, of what is computed back from a difference in float32
 SUMMANDS = 48  # nodes between the loss and the squared differences, that are looked at
+OF_LOGARITHMS = ("Neg", "Mean", "Mul", "Pow", "Rsub", "Exp")  # operations of a focal loss (Lin et al., 2017)
 DIVIDING = 4  # operations from a square to the division by the spread
 MIXING = "Logsumexp"  # the operation that adds up the densities of a mixture
 PAIR = 2  # exponent, or number of factors
 
 
 def by_hand(loss: torch.Tensor, outputs: Any) -> list[Loss]:
-    """The losses that a program writes itself: of differences, with a distribution, or of outputs taken for logarithms."""
-    return written(loss, outputs) or normal(loss, outputs) or taken(loss)
+    """The losses that a program writes itself: of differences, with a distribution, of logarithms, or what it takes for some."""
+    return written(loss, outputs) or normal(loss, outputs) or taken(loss) or of_logarithms(loss)
 
 
 def taken(loss: torch.Tensor) -> list[Loss]:
@@ -33,9 +34,45 @@ def taken(loss: torch.Tensor) -> list[Loss]:
     given = through(next(iter(before(way[-1])), None))
     if given is None or operation(given) not in LINEAR or not _is_trained(given):
         return []  # a logarithm, or a value that the program computes of it
-    places = [i for i in getattr(way[-1], "_saved_indices", ()) if i is not None]
-    labels = saved(way[-1], "index") if names[-1] == "Gather" else places[-1] if len(places) == PAIR else None
-    return [] if labels is None or labels.dtype == torch.bool else [Loss("NLLLoss", way[-1], labels.detach().reshape(-1))]
+    labels = _labels(way[-1])
+    return [] if labels is None else [Loss("NLLLoss", way[-1], labels)]
+
+
+def of_logarithms(loss: torch.Tensor) -> list[Loss]:
+    """``(-(1 - p) ** gamma * log_p).mean()`` of ``log_p = made.log_softmax(1).gather(1, labels)``, and what else is made of
+    these logarithms alone; empty for any other. One with other factors may be that of a policy."""
+    waiting, seen, node, factors = [loss.grad_fn], 0, None, list[torch.Tensor]()
+    while waiting and seen < SUMMANDS:
+        at, seen = through(waiting.pop(0)), seen + 1
+        name = operation(at) if at is not None else ""
+        if name in ("Gather", "Index") and node in (None, at):
+            node = at
+        elif name in OF_LOGARITHMS:
+            waiting.extend(before(at))
+            if name == "Mul" and len(before(at)) == 1:
+                factors += [f for f in (saved(at, one) for one in ("self", "other")) if f is not None]
+        else:
+            return []
+    source = through(before(node)[0]) if node is not None and before(node) else None
+    labels = _labels(node) if source is not None and operation(source) == "LogSoftmax" else None
+    if labels is None or not all(f.numel() == 1 or _is_of_class(f, labels) for f in factors):
+        return []
+    return [Loss("NLLLoss", node, labels, saved(source, "result"))]
+
+
+def _labels(chosen: Any) -> torch.Tensor | None:
+    """The labels by which a node takes one value of each row; None if it takes others."""
+    places = [i for i in getattr(chosen, "_saved_indices", ()) if i is not None]
+    labels = saved(chosen, "index") if operation(chosen) == "Gather" else places[-1] if len(places) == PAIR else None
+    return None if labels is None or labels.dtype == torch.bool else labels.detach().reshape(-1)
+
+
+def _is_of_class(factor: torch.Tensor, labels: torch.Tensor) -> bool:
+    """Whether these are weights of classes, and not of examples."""
+    flat = factor.flatten()
+    return len(flat) == len(labels) and len(torch.stack((flat.double(), labels.double())).unique(dim=1)[0]) == len(
+        labels.unique()
+    )
 
 
 def _is_trained(layer: Any) -> bool:

@@ -7,7 +7,8 @@ from torch.distributions import Independent, Normal
 
 from scram_plugin.training.torch import patches
 from scram_plugin.training.torch.differences import exceeded
-from scram_plugin.training.torch.likelihoods import by_hand
+from scram_plugin.training.torch.graph import loss_of
+from scram_plugin.training.torch.likelihoods import by_hand, taken
 from scram_plugin.training.torch.links import unlinked
 
 torch.manual_seed(0)
@@ -175,7 +176,7 @@ LABELS = torch.randint(0, 3, (16,))
 )
 def test_outputs_that_are_taken_for_logarithms(loss, name):
     made = torch.nn.Linear(5, 3)(X)
-    found = by_hand(loss(made), made)
+    found = taken(loss(made))
     assert [one.name for one in found] == ([name] if name else [])
     assert all(torch.equal(one.target, LABELS) for one in found)
 
@@ -185,3 +186,53 @@ def test_a_layer_that_is_not_trained_gives_no_logarithms():
     x, layer = X.clone().requires_grad_(), torch.nn.Linear(5, 3).requires_grad_(False)
     made = layer(x)
     assert by_hand(-made.gather(1, LABELS[:, None]).mean(), made) == []
+
+
+CLASSES, OF_CLASSES = torch.arange(16) % 3, torch.tensor([0.2, 0.3, 0.5])
+
+
+def chosen(logits):
+    return logits.log_softmax(1).gather(1, CLASSES[:, None])[:, 0]
+
+
+def focal_of(taken, factor=1.0):
+    return (-factor * (1 - taken.exp()) ** 2 * taken).mean()
+
+
+def cross_entropies(logits):
+    each = F.cross_entropy(logits, CLASSES, reduction="none")
+    return ((1 - torch.exp(-each)) ** 2 * each).mean()
+
+
+FOCAL = {
+    "the mean alone": lambda made: -chosen(made).mean(),
+    "gathered": lambda made: focal_of(chosen(made)),
+    "by places": lambda made: focal_of(made.log_softmax(1)[torch.arange(16), CLASSES]),
+    "with one factor": lambda made: focal_of(chosen(made), 0.25),
+    "with weights of classes": lambda made: focal_of(chosen(made), OF_CLASSES[CLASSES]),
+}
+OF_A_POLICY = {
+    "weighed by returns": lambda made: -(chosen(made) * WEIGHTS).mean(),
+    "a ratio": lambda made: -(torch.exp(chosen(made) - chosen(made).detach()) * WEIGHTS).mean(),
+    "with an entropy": lambda made: -(chosen(made)).mean() + 0.01 * (made.softmax(1) * made.log_softmax(1)).sum(1).mean(),
+}
+
+
+@pytest.mark.parametrize("form", FOCAL)
+def test_the_labels_of_a_focal_loss(form):
+    made = torch.randn(16, 3, requires_grad=True) * 1
+    (loss,) = by_hand(FOCAL[form](made), made)
+    assert torch.equal(loss.target, CLASSES)
+    assert torch.allclose(loss.prediction, made.log_softmax(1))
+
+
+def test_a_focal_loss_of_cross_entropies_is_one_loss():
+    made = torch.randn(16, 3, requires_grad=True) * 1
+    (loss,) = loss_of(cross_entropies(made))
+    assert torch.equal(loss.target, CLASSES)
+
+
+@pytest.mark.parametrize("form", OF_A_POLICY)
+def test_actions_are_no_labels(form):
+    made = torch.randn(16, 3, requires_grad=True) * 1
+    assert by_hand(OF_A_POLICY[form](made), made) == []
