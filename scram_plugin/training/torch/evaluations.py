@@ -213,7 +213,9 @@ class Evaluations:
             self._waits = labels is None
             if labels is not None:
                 # what is made anew each time may be earlier outputs, or returns; the training's own targets are no validation
-                stays = self._again(labels[0]) and self._stays
+                answers = other if labels[0] is one else one
+                same = not answers.is_floating_point() or _storage(answers) == _storage(self._outputs)
+                stays = self._again(labels[0]) and self._stays and same  # of others only the last ones count
                 if not self._of_training(labels[1]):
                     self._compare(self._pass if stays else self._once, self._outputs, labels[1])
         column, row = (one, other) if one.dim() > other.dim() else (other, one)

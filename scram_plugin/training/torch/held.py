@@ -36,6 +36,7 @@ MOST_ARRAYS = 16
 DEEP = 3  # arrays of data sets of loaders
 SHORT = 8  # entries of a list or a dictionary that are looked at
 PART = 5  # an array is used well if more than a fifth of it is seen: splits leave more for the training
+ALIKE = 2  # rows of an array of data for each different one, at most
 IN_VAIN = 16  # steps without a row of any array, after which none is looked for
 ASKS = frozenset({"locals", "vars", "eval", "exec", "dir"})  # functions that show the variables of a function
 
@@ -147,7 +148,8 @@ def _arrays(batch: int) -> Iterator[_Array]:
             if left < 0 or len(known) == MOST_ARRAYS:
                 return
             found = shape, frozenset(_numbers(given))
-            if len(found[1]) >= FEWEST and found not in known:
+            # where most rows are like others, as maps of labels are, few of them are what a few batches have
+            if len(found[1]) >= max(FEWEST, rows / ALIKE) and found not in known:
                 known.append(found)
                 yield _Array(name, *found)
 

@@ -157,6 +157,15 @@ def test_one_batch_that_was_made_once_may_be_all_data():
     assert held.facts() == {}
 
 
+def test_rows_that_are_mostly_alike_are_no_examples():
+    """As maps of labels: the few batches that are looked at have few of the rare ones."""
+    held, often, rare = Held(), torch.randn(20, 16), torch.randn(300, 16)
+    x = torch.cat([often.repeat(85, 1), rare])
+    for step in range(12):
+        held.stepped([("x0", x[torch.arange(30) + 30 * step])], [])
+    assert held.facts() == {}
+
+
 def test_one_row_for_all_examples_is_a_constant_input():
     held, x = Held(), torch.randn(600, 16)
     for _ in range(40):
