@@ -83,8 +83,9 @@ class Evaluated:
             answers, targets = (outputs > _least(function)).flatten().int(), (targets > HALF).flatten().int()
         else:
             return
-        self.answers.update(answers.tolist())
-        self.classes.update(targets.tolist())
+        for counter, given in ((self.answers, answers), (self.classes, targets)):
+            numbers, counts = given.unique(return_counts=True)
+            counter.update(dict(zip(numbers.tolist(), counts.tolist(), strict=True)))
 
 
 class Evaluations:
@@ -99,9 +100,8 @@ class Evaluations:
         self._last: tuple[Any, bool] = None, False  # which tensor was looked at, and whether an example was found
         self._passes: list[Evaluated] = []
         self._pass: Evaluated | None = None  # of the last batch
-        self._once = (
-            Evaluated()
-        )  # of data that no evaluation had before: they make no curve, but may be those after the training
+        # of data that no evaluation had before: they make no curve, but may be those after the training
+        self._once = Evaluated()
         self._outputs: torch.Tensor | None = None
         self._waits = self._stays = False  # labels of the last inputs are to be looked for; these inputs were evaluated before
         self._stores: tuple[set[Store], set[Store]] = (
@@ -208,8 +208,7 @@ class Evaluations:
             return
         if self._waits and self._pass is not None and self._outputs is not None:
             self._waits = False  # what is computed here is not the program's
-            spread = float(self._targets[:-1].std(correction=0)) if self._targets is not None else 0.0
-            labels = _labels(FUNCTION_OF[str(self._loss)], self._outputs, one, other, spread)
+            labels = _labels(FUNCTION_OF[str(self._loss)], self._outputs, one, other, self._targets)
             self._waits = labels is None
             if labels is not None:
                 # what is made anew each time may be earlier outputs, or returns; the training's own targets are no validation
@@ -308,10 +307,10 @@ def _is_part(part: torch.Tensor, outputs: torch.Tensor) -> bool:
 
 
 def _labels(
-    function: str, outputs: torch.Tensor, one: torch.Tensor, other: torch.Tensor, spread: float
+    function: str, outputs: torch.Tensor, one: torch.Tensor, other: torch.Tensor, trained: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor] | None:
     """The targets, as the program has them and as a loss takes them, if one of two tensors is the answers that these outputs
-    give, and the other has as many of the same kind. `spread`: the standard deviation of the training's targets."""
+    give, and the other has as many of the same kind. `trained`: `_some` targets of the training."""
     if one.numel() != other.numel() or not one.device == other.device == outputs.device:
         return None
     for answers, targets in ((one, other), (other, one)):
@@ -325,19 +324,21 @@ def _labels(
             if whole and torch.equal(answers.flatten(), outputs.flatten() > _least(function)):
                 return targets, targets.reshape(outputs.shape).float()
         elif _storage(outputs) != _storage(targets) and count == outputs.numel() and answers.shape == targets.shape:
-            same = _in_units(answers, targets, outputs, spread)
+            same = _in_units(answers, targets, outputs, trained)
             if same is not None:
                 return targets, same
     return None
 
 
-def _in_units(answers: torch.Tensor, targets: torch.Tensor, outputs: torch.Tensor, spread: float) -> torch.Tensor | None:
+def _in_units(
+    answers: torch.Tensor, targets: torch.Tensor, outputs: torch.Tensor, trained: torch.Tensor | None
+) -> torch.Tensor | None:
     """Targets as the outputs are, if the answers are these outputs, cut off, scaled or shifted; None if they are not, or if the
     targets are not spread as those of the training are."""
     y = targets.reshape(outputs.shape)
     if _storage(answers) == _storage(outputs):
         return y
-    if not (answers.is_floating_point() and y.is_floating_point()) or outputs.numel() < LEAST:
+    if trained is None or not (answers.is_floating_point() and y.is_floating_point()) or outputs.numel() < LEAST:
         return None
     made, given = (t.detach().double().flatten() for t in (answers, outputs))
     if bool(((made - given).abs() < EQUAL * made.std()).double().mean() > HALF):
@@ -346,7 +347,7 @@ def _in_units(answers: torch.Tensor, targets: torch.Tensor, outputs: torch.Tenso
     shift = made.mean() - slope * given.mean()
     if not bool(slope > 0) or bool((slope * given + shift - made).abs().max() > EQUAL * made.std()):
         return None
-    y = (y.double() - shift) / slope
+    y, spread = (y.double() - shift) / slope, float(trained[:-1].std(correction=0))
     return y.to(outputs.dtype) if spread / SIMILAR < float(y.std(correction=0)) < spread * SIMILAR else None
 
 

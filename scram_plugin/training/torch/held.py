@@ -10,6 +10,7 @@ from __future__ import annotations
 import dis
 import functools
 import inspect
+import itertools
 import os
 import sys
 import weakref
@@ -99,12 +100,14 @@ class Held:
 
     def evaluated(self, x: Tensors) -> None:
         """An evaluation has these inputs."""
-        arrays = [a for a in self._arrays or () if not (a.used or a.evaluated)]
-        for _, t in x if arrays else ():
-            for array in arrays:
+        arrays = [a for a in self._arrays or () if a.seen and not (a.used or a.evaluated)]
+        try:
+            for array, (_, t) in itertools.product(arrays, x):
                 if array.shape == tuple(t.shape[1:]) and len(t) >= LEAST_BATCH:
                     found = set(_numbers(t))
-                    array.evaluated = not found <= array.different and array.rows >= found
+                    array.evaluated |= not found <= array.different and array.rows >= found
+        except (RuntimeError, TypeError):  # such as a sparse tensor: its rows are none of an array
+            return
 
     def _look(self, given: list[torch.Tensor], batch: int) -> None:
         if batch < LEAST_BATCH:

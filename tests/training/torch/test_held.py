@@ -149,6 +149,14 @@ def test_one_batch_may_be_all_data_where_the_others_are_evaluated(evaluated, tol
     assert bool(one_batch(evaluated)) == told
 
 
+def test_an_evaluation_of_what_has_no_rows_is_left_out():
+    held, x = Held(), torch.randn(600, 16)
+    for _ in range(40):
+        held.stepped([("x0", x[:30])], [])
+    held.evaluated([("x0", x.to_sparse())])
+    assert held.facts()
+
+
 def test_one_batch_that_was_made_once_may_be_all_data():
     held, x = Held(), torch.randn(600, 16)
     part = x[:30]
