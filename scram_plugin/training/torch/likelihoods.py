@@ -21,7 +21,7 @@ PAIR = 2  # exponent, or number of factors
 
 
 def by_hand(loss: torch.Tensor, outputs: Any) -> list[Loss]:
-    """The losses that a program writes itself: of differences, of a distribution, of logarithms, or of what it takes for some."""
+    """The losses that a program writes itself: of differences, a distribution, logarithms, or what it takes for logarithms."""
     return written(loss, outputs) or normal(loss, outputs) or taken(loss) or of_logarithms(loss)
 
 
