@@ -15,6 +15,7 @@ from scram_plugin.errors import BadOption
 from scram_plugin.fixing.ask import Asked, FixAnswer, answer
 from scram_plugin.fixing.report import in_text
 from scram_plugin.heuristics.configuration import configured
+from scram_plugin.heuristics.words import clean
 from scram_plugin.logs.storage import listing
 from scram_plugin.reports import html, text
 from scram_plugin.reviews.cache import Cache
@@ -137,6 +138,8 @@ def fix(
     *,
     prove: bool = False,
     apply: bool = False,
+    yes: bool = False,
+    network: bool = False,
     seconds: float | None = None,
     epochs: int | None = None,
     arguments: Sequence[str] = (),
@@ -159,6 +162,9 @@ def fix(
         run: a regular expression for the training run, where the log directory has several.
         prove: run the program as it is and with each fix, under the same seeds, until one helps.
         apply: write the patch to the files; with `prove`, only if it helps.
+        yes: run and write changes without a question. Otherwise they are shown first, and you are asked on the terminal; where
+            there is none, as in a notebook, ValueError is raised.
+        network: leave the runs of a proof their network, for a program that fetches its data.
         seconds: seconds of training of each run; 12 by default.
         epochs: epochs of each run, instead.
         arguments: for the program.
@@ -181,8 +187,19 @@ def fix(
         apply=apply,
         seconds=seconds,
         epochs=epochs,
+        network=network,
     )
-    return FoundFix(**vars(answer(asked, catalogue, lambda sentence: print(f"scram: {sentence}", file=sys.stderr))))
+
+    def confirm(shown: str, question: str) -> bool:
+        print(f"{clean(shown)}\n{question} ", file=sys.stderr)
+        if sys.stdin is None or not sys.stdin.isatty():
+            raise BadOption("nothing was run or written: look at the change above, and call again with yes=True")
+        return input("[y/N] ").strip().lower() in ("y", "yes")
+
+    def say(sentence: str) -> None:
+        print(f"scram: {sentence}", file=sys.stderr)
+
+    return FoundFix(**vars(answer(asked, catalogue, say, (lambda shown, question: True) if yes else confirm)))
 
 
 def preflight(

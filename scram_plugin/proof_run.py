@@ -8,14 +8,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+CUT, OPEN = "cut off", "open"  # the network of a run
+
 
 @dataclass(frozen=True)
 class Spec:
     """A run: `script`, with its arguments, as it lies below `directory`, which is the working directory.
 
     `seed` is added to each seed that the program sets. The run ends after so many `seconds` of training, `batches` or `epochs`,
-    whichever comes first; None is no limit. It may write below `writable` only. It logs to `log_dir` and tells its end in
-    `result`.
+    whichever comes first; None is no limit. It may write below `writable` only, and has a `network` if that is asked for. It
+    logs to `log_dir` and tells its end in `result`.
     """
 
     script: str
@@ -28,6 +30,7 @@ class Spec:
     batches: int | None = None
     epochs: int | None = None
     writable: list[str] = field(default_factory=list)
+    network: bool = False
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Spec:
@@ -43,6 +46,7 @@ class RunResult:
 
     `error`: the sentence of the exception that ended the program. `kept`: the epoch whose weights the program went back to at
     its end. `refused`: places outside in which it tried to write. `agreement`: how far the final outputs follow the targets.
+    `network`: whether it was "cut off" or "open".
     """
 
     batches: int = 0
@@ -53,6 +57,7 @@ class RunResult:
     kept: int | None = None
     refused: list[str] = field(default_factory=list)
     agreement: float | None = None
+    network: str = OPEN
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write it whole or not at all: it may be read at any time."""

@@ -141,15 +141,6 @@ def restored(source: str, line: int, before: str, after: str) -> tuple[str, str]
     return None if HIDDEN in after[at:] else (now, "".join([*whole, after[at:]]))
 
 
-def hidden_texts(source: str, names: Collection[str] = ()) -> list[tuple[int, str]]:
-    """The line (from 1) in which each hidden part of a source begins, and the part as it is written, in their order.
-
-    For the user's own disk alone. Empty for what is no Python.
-    """
-    parts = _hidden(source, names) or ()
-    return [(source.count("\n", 0, part.start) + 1, source[part.start : part.end]) for part in parts]
-
-
 def _lines(source: str) -> list[str]:
     """The lines as Python counts them: other signs that `splitlines` splits at may stand within one."""
     return io.StringIO(source).readlines()

@@ -50,6 +50,8 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--fix", action="store_true", help="then prove the fixes, as `scram fix --prove` does: the patch is printed at the end"
     )
+    parser.add_argument("--yes", action="store_true", help="with --fix: run the changes without a question, for scripts")
+    parser.add_argument("--network", action="store_true", help="with --fix: leave the runs their network, to fetch data")
     add_report(parser)
     add_choices(parser)
     parser.set_defaults(command=preflight, run=None, jobs=1, dask=None, cache=False)
@@ -79,8 +81,14 @@ def _prove(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     from scram_plugin.cli.fix import told
     from scram_plugin.fixing.ask import Asked
 
-    asked = Asked(target=options.log_dir, program=options.script, arguments=tuple(arguments), prove=True)
-    return told(asked, chosen(options, tell=False), "text")
+    asked = Asked(
+        target=options.log_dir,
+        program=options.script,
+        arguments=tuple(arguments),
+        prove=True,
+        network=options.network,
+    )
+    return told(asked, chosen(options, tell=False), "text", options.yes)
 
 
 def _rehearse(options: argparse.Namespace, arguments: Sequence[str]) -> str:

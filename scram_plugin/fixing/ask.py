@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from scram_plugin.errors import BadOption
 from scram_plugin.fixing.candidates import Candidate, Proposals, proposals
 from scram_plugin.fixing.length import needed
-from scram_plugin.fixing.patch import DoesNotFit, Patch, apply
-from scram_plugin.fixing.proof import LONGEST, PATIENCE, Proof, Prover, Tried, limited
+from scram_plugin.fixing.on_disk import DoesNotFit, OnDisk
+from scram_plugin.fixing.patch import apply
+from scram_plugin.fixing.proof import LONGEST, PATIENCE, Proof, Prover, Tried, limited, provable
+from scram_plugin.fixing.revert import remember
 from scram_plugin.fixing.runs import Program
 from scram_plugin.heuristics.catalogue import Catalogue
 from scram_plugin.logs.logdir import read
@@ -25,7 +27,9 @@ from scram_plugin.reviews.policy import accept
 from scram_plugin.reviews.run import file_notes, review
 
 FEW_NAMES = 8  # training runs that a sentence names
-GIT_SECONDS = 10.0  # that git may take to say whether a file is as it was committed; by definition
+TAKE_BACK = "scram fix --revert"
+
+Confirm = Callable[[str, str], bool]  # what is to be run or written, and the question; whether the user wants it
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Asked:
     apply: bool = False
     seconds: float | None = None
     epochs: int | None = None
+    network: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,44 +79,64 @@ class FixAnswer:
         return self.candidate is not None and (self.proof is None or self.proof.proven is not None)
 
 
-def answer(asked: Asked, catalogue: Catalogue, say: Callable[[str], None]) -> FixAnswer:
-    """Find, prove and apply the fixes, as asked. Raises BadOption, with a sentence, where it cannot be done."""
+def answer(asked: Asked, catalogue: Catalogue, say: Callable[[str], None], confirm: Confirm) -> FixAnswer:
+    """Find, prove and apply the fixes, as asked; nothing that a log proposes runs or is written before `confirm` says yes.
+
+    Raises BadOption, with a sentence, where it cannot be done.
+    """
     folder = asked.directory
     if not folder.is_dir():
         raise BadOption(f"{folder}: there is no such directory")
     limits = limited(asked.seconds, asked.epochs)
+    log: tuple[Review, Proposals] | None = None
     if Path(asked.target).is_file():
         if not asked.prove:
             raise BadOption(
                 f"{asked.target}: what to fix is found by running it: add --prove; or give the log directory of a training run"
             )
-        program = _program(asked.target, folder, asked.arguments)
-        known: Review | None = None
+        program = _program(asked.target, asked)
     else:
         run, known = _run_of(asked, catalogue)
-        found = proposals(known, folder)
+        found = proposals(provable(known) if asked.prove else known, OnDisk(run, folder), catalogue)
         if not found.candidates and found.refused:
             raise BadOption(" ".join(f"{sentence}." for sentence in found.refused))
         if not asked.prove or not (found.candidates or asked.program):
-            return _with_patch(asked, FixAnswer(known, found, log_dir=asked.log_dir))
-        program = _program(asked.program or _script(run, folder), folder, asked.arguments)
-        if found.candidates and asked.seconds is None and asked.epochs is None:
-            limits = needed(run, found.candidates[0].findings[0], catalogue)
-        known = known if found.candidates else None
+            return _with_patch(asked, FixAnswer(known, found, log_dir=asked.log_dir), confirm)
+        program = _program(asked.program or _script(run, folder), asked)
+        if found.candidates:
+            log = known, found
+            _confirmed(confirm, found.candidates, f"Run {program.script} as it is and with {_these(found.candidates)}?")
+            if asked.seconds is None and asked.epochs is None:
+                limits = needed(run, found.candidates[0].findings[0], catalogue)
     say(f"running {program.script} as it is, and with each fix, in copies of {program.folder}")
     patience = PATIENCE if asked.seconds is None and asked.epochs is None else LONGEST
-    proof = Prover(program, asked.log_dir, limits, catalogue, say, patience).prove(known)
-    return _with_patch(asked, FixAnswer(proof.review, proof.proposals, proof, log_dir=asked.log_dir))
+
+    def tried(candidates: Sequence[Candidate]) -> None:
+        _confirmed(confirm, candidates, f"Run {program.script} with {_these(candidates)}?")
+
+    proof = Prover(program, asked.log_dir, limits, catalogue, say, patience).prove(tried, log)
+    return _with_patch(asked, FixAnswer(proof.review, proof.proposals, proof, log_dir=asked.log_dir), confirm)
 
 
-def _program(script: str, folder: Path, arguments: tuple[str, ...]) -> Program:
-    path = Path(script)
+def _confirmed(confirm: Confirm, candidates: Sequence[Candidate], question: str) -> None:
+    """Show patches and ask. Raises BadOption where the answer is no."""
+    if not confirm("\n".join(f"# {one.label}: {one.title}\n{one.patch.diff()}" for one in candidates), question):
+        raise BadOption("nothing was changed, and no change was run")
+
+
+def _these(candidates: Sequence[Candidate]) -> str:
+    return "this change" if len(candidates) == 1 else "each of these changes"
+
+
+def _program(script: str, asked: Asked) -> Program:
+    path, folder = Path(script), asked.directory
     if path.suffix != ".py":
         raise BadOption(f"{script}: give a Python program, or the log directory of a training run")
     within = Path(os.path.abspath(path))
     if within.is_relative_to(os.path.abspath(folder)):
-        return Program(folder.absolute(), within.relative_to(os.path.abspath(folder)).as_posix(), arguments)
-    return Program(within.parent, within.name, arguments)
+        name = within.relative_to(os.path.abspath(folder)).as_posix()
+        return Program(folder.absolute(), name, asked.arguments, asked.network)
+    return Program(within.parent, within.name, asked.arguments, asked.network)
 
 
 def _script(run: TrainingRun, folder: Path) -> str:
@@ -149,39 +174,16 @@ def _run_of(asked: Asked, catalogue: Catalogue) -> tuple[TrainingRun, Review]:
     return runs[0], accept(seen, catalogue, [runs[0].name])
 
 
-def _with_patch(asked: Asked, found: FixAnswer) -> FixAnswer:
+def _with_patch(asked: Asked, found: FixAnswer, confirm: Confirm) -> FixAnswer:
     """The answer after the patch was applied, if that was asked for and it is good."""
     candidate = found.candidate
     if not asked.apply or candidate is None or not found.good:
         return found
-    back = _way_back(candidate.patch, asked.log_dir)
+    _confirmed(confirm, [candidate], f"Write this to {', '.join(candidate.patch.files)}?")
     try:
         apply(candidate.patch)
     except DoesNotFit as error:
         raise BadOption(str(error)) from None
+    back = TAKE_BACK if asked.directory == Path(".") else f"{TAKE_BACK} --directory {shlex.quote(str(asked.directory))}"
+    remember(candidate.patch)
     return FixAnswer(found.review, found.proposals, found.proof, candidate, back, found.log_dir)
-
-
-def _way_back(patch: Patch, log_dir: Path) -> str:
-    """The command that takes the patch back; it is kept in the log directory, unless git has the files as they are."""
-    if all(_is_committed(patch.folder, file) for file in patch.files):
-        return f"git checkout -- {' '.join(map(_quoted, patch.files))}"
-    kept = log_dir / f"{patch.files[0].removesuffix('.py').replace('/', '_')}.patch"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_bytes(patch.diff().encode(patch.sources[patch.files[0]].encoding))
-    where = os.path.relpath(kept, patch.folder)
-    return f"patch -R -p1 --binary < {_quoted(where)}"
-
-
-def _is_committed(folder: Path, file: str) -> bool:
-    """Whether git knows the file and has it as it is on the disk."""
-    try:
-        asked = [["ls-files", "--error-unmatch", "--", file], ["diff", "--quiet", "HEAD", "--", file]]
-        done = [subprocess.run(["git", *a], cwd=folder, capture_output=True, timeout=GIT_SECONDS) for a in asked]
-    except (OSError, subprocess.SubprocessError):
-        return False
-    return all(one.returncode == 0 for one in done)
-
-
-def _quoted(name: str) -> str:
-    return name if re.fullmatch(r"[\w./-]+", name) else "'" + name.replace("'", "'\\''") + "'"

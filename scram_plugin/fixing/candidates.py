@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 
-from scram_plugin.fixing.patch import DoesNotFit, Patch, made
+from scram_plugin.fixing.on_disk import DoesNotFit, OnDisk
+from scram_plugin.fixing.patch import Patch, made
+from scram_plugin.heuristics.catalogue import Catalogue
+from scram_plugin.heuristics.edits import Edit
 from scram_plugin.heuristics.heuristic import Finding, Fix
 from scram_plugin.reviews.model import Review
+from scram_plugin.reviews.run import review as run_review
 
 # findings that are about the validation loss: where the accuracy is as before, it decides
 OF_THE_LOSS = {"overfitting": ("validation loss",), "metric-loss-disagreement": ("validation loss",)}
@@ -56,8 +59,8 @@ class Proposals:
         return self.candidates[0] if self.candidates else None
 
 
-def proposals(review: Review, folder: Path) -> Proposals:
-    """The changes that the findings of a review propose, for the files below `folder`.
+def proposals(review: Review, disk: OnDisk, catalogue: Catalogue) -> Proposals:
+    """The changes that the findings of a review propose, made of the program on the disk.
 
     First the likeliest fixes of all findings together, if there are several, then each alone, then other fixes of theirs.
     Findings that others explain propose nothing. A remark is tried alone: it is no trouble.
@@ -65,13 +68,16 @@ def proposals(review: Review, folder: Path) -> Proposals:
     refused: list[str] = []
     firsts: list[tuple[Patch, Finding, Fix]] = []
     others: list[tuple[Patch, Finding, Fix]] = []
-    for finding in sorted(review.alone, key=lambda f: f.severity == "info"):
+    proposing = [f for f in sorted(review.alone, key=lambda f: f.severity == "info") if any(fix.edit for fix in f.fixes)]
+    asked = {finding.heuristic for finding in proposing}
+    edits = _edits(disk, replace(catalogue, heuristics=tuple(h for h in catalogue.heuristics if h.id in asked)))
+    for finding in proposing:
         possible = []
         for fix in finding.fixes:
             if fix.edit is None:
                 continue
             try:
-                patch = made(fix.edit, _reason(finding), folder)
+                patch = made(_on_disk(fix.edit, edits.get(_key(finding, fix)), disk), finding.title, disk)
             except DoesNotFit as error:
                 refused.append(str(error))
             else:
@@ -85,8 +91,30 @@ def proposals(review: Review, folder: Path) -> Proposals:
     return Proposals(named, tuple(dict.fromkeys(refused)))
 
 
-def _reason(finding: Finding) -> str:
-    return finding.title
+def _edits(disk: OnDisk, catalogue: Catalogue) -> dict[tuple[str, ...], Edit]:
+    """The edits that the same checks make of the program on the disk."""
+    found: dict[tuple[str, ...], Edit] = {}
+    for finding in run_review(disk.run, catalogue).all_findings:
+        for fix in finding.fixes:
+            if fix.edit is not None:
+                found.setdefault(_key(finding, fix), fix.edit)
+    return found
+
+
+def _on_disk(recorded: Edit, edit: Edit | None, disk: OnDisk) -> Edit:
+    """The edit that was made of the disk, in the place of the one that was made of the log. Raises DoesNotFit."""
+    for place in recorded.places:
+        disk.source(place.file)
+    disk.check(edit or recorded)
+    if edit is None:
+        where = f"{recorded.file}, line {recorded.line}"
+        raise DoesNotFit(f"{where}: the lines are there, but with the rest of the program as it is now the fix is not sure")
+    return edit
+
+
+def _key(finding: Finding, fix: Fix) -> tuple[str, ...]:
+    """What makes a fix the same one in two reviews of a training run."""
+    return (finding.heuristic, fix.cause, finding.curves[0].tag, *finding.where)
 
 
 def _different(entries: Sequence[tuple[Patch, Finding, Fix]]) -> list[tuple[Patch, Finding, Fix]]:

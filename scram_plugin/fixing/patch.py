@@ -1,4 +1,4 @@
-"""A change of the user's files: made of the edits of findings, checked against the disk, shown as a diff, and applied whole."""
+"""A change of the user's files: made of the edits of findings, checked against the disk, shown as a diff, applied whole."""
 
 from __future__ import annotations
 
@@ -10,21 +10,16 @@ import os
 import re
 import shutil
 import tempfile
-import tokenize
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from scram_plugin import schema
-from scram_plugin.fixing.lines import Changed, Replacement, carried_over, split
+from scram_plugin.fixing.lines import Replacement, narrowed
+from scram_plugin.fixing.on_disk import DoesNotFit, OnDisk, Source, changed
 from scram_plugin.heuristics.edits import Edit
+from scram_plugin.heuristics.edits.words import is_known
 
-LARGEST_PROGRAM = 1 << 20  # bytes of a file that is changed; no program is as long; by definition
 CONTEXT = 3  # lines around a change in a diff; the usual number of `diff -u`
-
-
-class DoesNotFit(ValueError):
-    """A change that cannot be made; a sentence that says why."""
 
 
 @dataclass(frozen=True)
@@ -35,16 +30,6 @@ class Hunk:
     line: int  # from 1
     change: Replacement
     reason: str
-
-
-@dataclass(frozen=True)
-class Source:
-    """A file as it is on the disk: its bytes, how they are encoded, and its text, with its own ends of lines."""
-
-    path: Path
-    content: bytes
-    encoding: str
-    text: str
 
 
 @dataclass(frozen=True)
@@ -66,8 +51,7 @@ class Patch:
 
     def lines(self, hunk: Hunk) -> list[str]:
         """The lines of a place before the change."""
-        old = split(self.sources[hunk.file].text)
-        return old[hunk.change.first : hunk.change.first + hunk.change.count]
+        return self.sources[hunk.file].lines[hunk.change.first : hunk.change.first + hunk.change.count]
 
     def joined(self, other: Patch) -> Patch | None:
         """Both changes as one; None where they change the same lines in different ways."""
@@ -77,7 +61,7 @@ class Patch:
         return Patch(self.folder, {**self.sources, **other.sources}, (*self.hunks, *more))
 
     def diff(self) -> str:
-        """The patch as `diff -u` writes it, for `patch -p1` and `git apply`; reasons stand behind the places."""
+        """The patch as `diff -u` writes it, for `git apply` and `patch -p1`; reasons stand behind the places."""
         return "".join(self._diff(file) for file in self.files)
 
     def _diff(self, file: str) -> str:
@@ -95,48 +79,30 @@ class Patch:
         return f"{line.rstrip()} {' '.join(dict.fromkeys(said))}".rstrip() + "\n"
 
 
-def made(edit: Edit, reason: str, folder: Path) -> Patch:
-    """The patch of one fix, all places of it. Raises DoesNotFit, with a sentence, where the files are not as they were."""
-    sources: dict[str, Source] = {}
+def made(edit: Edit, reason: str, disk: OnDisk) -> Patch:
+    """The patch of one fix, all places of it: the only way from an edit to a file.
+
+    `edit` changes the lines of the files as they are on the disk. Raises DoesNotFit, with a sentence, where it changes others,
+    or brings in anything that is neither there nor in a template of SCRAM.
+    """
+    sources = {place.file: disk.source(place.file) for place in edit.places}
+    own = [source.text for source in (*disk.sources.values(), *sources.values())]
     hunks: list[Hunk] = []
     for place in edit.places:
-        source = sources.get(place.file) or read(place.file, folder)
-        sources[place.file] = source
-        try:
-            change = carried_over(source.text, place.line, place.before, place.after)
-        except Changed as error:
-            raise DoesNotFit(f"{place.file}, line {place.line}: {error}, so that the fix does not fit any more") from None
+        old, new = place.before.split("\n"), place.after.split("\n") if place.before or place.after else []
+        first = place.line - 1
+        if first < 0 or sources[place.file].lines[first : first + len(old)] != old:
+            raise changed(place)
+        change = narrowed(first, old, new)
+        if not is_known("\n".join(change.new), own):
+            raise DoesNotFit(f"{place.file}, line {place.line}: the fix has words that are not in the program, and not SCRAM's")
         if any(hunk.file == place.file and hunk.change.meets(change) for hunk in hunks):
             raise DoesNotFit(f"{place.file}, line {place.line}: two changes of the fix meet there")
         hunks.append(Hunk(place.file, change.first + 1, change, place.reason or reason))
-    patch = Patch(folder, sources, tuple(hunks))
+    patch = Patch(disk.folder, sources, tuple(hunks))
     for file in patch.files:
         _still_python(patch, file)
     return patch
-
-
-def read(name: str, folder: Path) -> Source:
-    """A Python file in or below a directory. A log names the file, so no other one is read. Raises DoesNotFit."""
-    if name.startswith(schema.CELL):
-        raise DoesNotFit(f"{name}: a notebook is changed by hand; `scram check` and the tab show which lines")
-    given = PurePosixPath(name.replace(os.sep, "/"))
-    if given.is_absolute() or ".." in given.parts or Path(name).is_absolute() or given.suffix != ".py":
-        raise DoesNotFit(
-            f"{name}: only a Python file in or below {folder} can be changed; start in the directory of the program"
-        )
-    path = folder / name
-    if not path.is_file():
-        raise DoesNotFit(f"{name}: there is no such file in {folder}; name the directory of the program by --directory")
-    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
-        raise DoesNotFit(f"{name}: it lies outside of {folder}, by a link")
-    if path.stat().st_size > LARGEST_PROGRAM:
-        raise DoesNotFit(f"{name}: it is longer than any program")
-    content = path.read_bytes()
-    try:
-        encoding = tokenize.detect_encoding(io.BytesIO(content).readline)[0]
-        return Source(path, content, encoding, content.decode(encoding))
-    except (SyntaxError, UnicodeDecodeError, LookupError) as error:
-        raise DoesNotFit(f"{name}: it cannot be read as Python ({error})") from None
 
 
 def apply(patch: Patch) -> None:
@@ -145,10 +111,10 @@ def apply(patch: Patch) -> None:
         source = patch.sources[file]
         if source.path.read_bytes() != source.content:
             raise DoesNotFit(f"{file}: it has changed in the meantime; nothing was written")
-    _replace_all({Path(os.path.realpath(patch.sources[file].path)): patch.after(file) for file in patch.files})
+    replace_all({Path(os.path.realpath(patch.sources[file].path)): patch.after(file) for file in patch.files})
 
 
-def _replace_all(contents: Mapping[Path, bytes]) -> None:
+def replace_all(contents: Mapping[Path, bytes]) -> None:
     """Replace files by new ones, which are complete before the first is put in place."""
     ready: list[tuple[Path, Path]] = []
     done: list[tuple[Path, bytes]] = []

@@ -13,9 +13,11 @@ from scram_plugin.errors import BadOption
 from scram_plugin.fixing.candidates import Candidate, Proposals, proposals
 from scram_plugin.fixing.keep import SEED, keep
 from scram_plugin.fixing.measures import Ending, ending, load
+from scram_plugin.fixing.on_disk import OnDisk
 from scram_plugin.fixing.runs import AT_ONCE, Limits, Program, Ran, Running, Workshop
 from scram_plugin.fixing.verdict import Judged, judge
 from scram_plugin.heuristics.catalogue import Catalogue
+from scram_plugin.proof_run import CUT, OPEN
 from scram_plugin.reviews.model import Review
 from scram_plugin.reviews.run import review
 
@@ -29,6 +31,7 @@ LONGER = ("undertrained",)  # checks whose fix is a longer training
 AS_IT_IS = "as it is"
 
 Say = Callable[[str], None]  # tells of the progress, in a sentence
+Confirm = Callable[[Sequence[Candidate]], None]  # shows what would be tried; raises BadOption where the user does not want it
 
 
 @dataclass(frozen=True)
@@ -68,10 +71,11 @@ class Prover:
         self._endings: dict[str, Ending] = {}
         self._shop = Workshop(program, log_dir)
 
-    def prove(self, known: Review | None = None) -> Proof:
-        """Try the fixes of the review of a short run, or of a `known` review, until one helps.
+    def prove(self, confirm: Confirm, known: tuple[Review, Proposals] | None = None) -> Proof:
+        """Try the fixes of the review of a short run, or those of a `known` review, until one helps.
 
-        Raises BadOption, with a sentence, where the program trains nothing.
+        `confirm` is asked before a change of the program runs that is not among those `known`. Raises BadOption, with a
+        sentence, where the program trains nothing.
         """
         with self._shop:
             begun = time.monotonic()
@@ -79,10 +83,12 @@ class Prover:
             self._repeat_short_ones()
             taken = time.monotonic() - begun
             first = self._ran[self._name(None, 0)]
-            seen = known or self._review(first)
-            found = proposals(_provable(seen), self._program.folder) if seen is not None else Proposals((), ())
+            self._say_of_the_network(first)
+            seen, found = known or self._review(first)
             if seen is None or (not first.told.batches and not found.candidates):
                 raise BadOption(self._nothing(first))
+            if found.candidates and known is None:
+                confirm(found.candidates)
             three_pairs = SEEDS * taken * AT_ONCE / self._shop.at_once
             pairs = SEEDS if three_pairs <= self._patience else 2 if self._patience < LONGEST else 1
             tried: list[Tried] = []
@@ -109,7 +115,8 @@ class Prover:
         told, script = ran.told, self._program.script
         if told.error:
             refused = f" It tried to write {told.refused[-1]}." if told.refused and "Refused" in told.error else ""
-            return f"{script} failed before it trained: {told.error}.{refused} {ran.last}".rstrip()
+            without = " It had no network; if it fetches its data, add --network." if told.network == CUT else ""
+            return f"{script} failed before it trained: {told.error}.{refused}{without} {ran.last}".rstrip()
         return f"{script} came to its end and trained no model that is known: `fit` of Keras, or a loop of PyTorch"
 
     def _try(self, candidate: Candidate, pairs: int) -> Tried:
@@ -181,10 +188,17 @@ class Prover:
     def _program_name(self) -> str:
         return self._program.script.removesuffix(".py").replace("\\", "/")
 
-    def _review(self, ran: Ran) -> Review | None:
-        """The review of a run; None if nothing was recorded."""
+    def _review(self, ran: Ran) -> tuple[Review | None, Proposals]:
+        """The review of a run, None if nothing was recorded; and its fixes."""
         runs = load(ran.log_dir)
-        return review(runs[-1], self._catalogue) if runs else None
+        if not runs:
+            return None, Proposals((), ())
+        seen = review(runs[-1], self._catalogue)
+        return seen, proposals(provable(seen), OnDisk(runs[-1], self._program.folder), self._catalogue)
+
+    def _say_of_the_network(self, ran: Ran) -> None:
+        if ran.told.network == OPEN and not self._program.network:
+            self._say("this system cannot keep the network from the runs: what the program sends is sent")
 
     def _keep(self, tried: Sequence[Tried]) -> None:
         """Put the logs in place, instead of those of an earlier proof of the program."""
@@ -193,7 +207,7 @@ class Prover:
         keep(self._log_dir / self._program_name, logs, bases, [_told(one) for one in tried])
 
 
-def _provable(review: Review) -> Review:
+def provable(review: Review) -> Review:
     """The review without what only a longer training shows: runs are compared at equal numbers of batches, and are cut."""
     return replace(review, findings=tuple(f for f in review.findings if f.heuristic not in LONGER))
 

@@ -36,11 +36,12 @@ LAST_LINES = 4000  # bytes of what a program printed that are kept for a sentenc
 
 @dataclass(frozen=True)
 class Program:
-    """What is run: `script` below `folder`, which is its working directory, with its arguments."""
+    """What is run: `script` below `folder`, which is its working directory, with its arguments; with a network or without."""
 
     folder: Path
     script: str
     arguments: tuple[str, ...] = ()
+    network: bool = False
 
 
 @dataclass(frozen=True)
@@ -173,6 +174,7 @@ class Workshop:
             batches=limits.batches,
             epochs=limits.epochs,
             writable=[str(path) for path in (directory, log_dir, place / "tmp", result)],
+            network=self._program.network,
         )
         spec.write(place / "spec.json")
         running = Running(name, place, spec, self._process(place, directory))

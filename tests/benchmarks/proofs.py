@@ -28,7 +28,8 @@ from scram_plugin.errors import BadOption
 from scram_plugin.fixing.candidates import Candidate
 from scram_plugin.fixing.lines import Replacement
 from scram_plugin.fixing.measures import Ending, Level
-from scram_plugin.fixing.patch import Hunk, Patch, read
+from scram_plugin.fixing.on_disk import read
+from scram_plugin.fixing.patch import Hunk, Patch
 from scram_plugin.fixing.proof import SEEDS, Prover
 from scram_plugin.fixing.runs import Limits, Program
 from scram_plugin.fixing.verdict import judge

@@ -78,11 +78,11 @@ DIVERGES = (
 
 
 @contextmanager
-def ran(folder, text, limits=None, seed=0, patch=None, arguments=()):
+def ran(folder, text, limits=None, seed=0, patch=None, arguments=(), network=False):
     """A run of a program, as a proof makes it: what it told, and the training runs in its log."""
     folder.mkdir(exist_ok=True)
     (folder / "train.py").write_text(text, encoding="utf-8")
-    with Workshop(Program(folder, "train.py", tuple(arguments)), folder / "logs") as shop:
+    with Workshop(Program(folder, "train.py", tuple(arguments), network), folder / "logs") as shop:
         (done,) = shop.wait([shop.start("run", patch, seed, limits or Limits(epochs=2))])
         yield done, load(done.log_dir) if any(done.log_dir.iterdir()) else []
 
@@ -94,7 +94,7 @@ def ended(folder, text, **more):
 
 def fix(folder, *arguments, status=0):
     """The answer of `scram fix --format json` in a directory, and what it said on standard error."""
-    command = [sys.executable, "-m", "scram_plugin", "fix", "--format", "json", *arguments]
+    command = [sys.executable, "-m", "scram_plugin", "fix", "--format", "json", "--yes", *arguments]
     done = subprocess.run(command, cwd=folder, env=environment(OMP_NUM_THREADS="1"), capture_output=True, text=True)
     assert done.returncode == status, done.stdout + done.stderr
     return json.loads(done.stdout) if status < 2 else None, done.stderr

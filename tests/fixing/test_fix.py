@@ -18,6 +18,12 @@ from tests.paths import DEMO_LOGS, SCENARIOS
 RATE = "movie_reviews/lr_1e10$"
 
 
+def revert(folder, status=0):
+    done = subprocess.run([sys.executable, "-m", "scram_plugin", "fix", "--revert"], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == status, done.stderr
+    return done.stdout or done.stderr
+
+
 @pytest.fixture
 def folder(tmp_path):
     for program in SCENARIOS.glob("*.py"):
@@ -52,22 +58,25 @@ def test_apply_and_take_back(folder, name):
     answer, _ = fix(folder, str(DEMO_LOGS), "--run", name, "--apply")
     assert answer["applied"]
     assert program.read_bytes() != before
-    subprocess.run(answer["take_back"], shell=True, cwd=folder, check=True)
+    assert answer["take_back"] == "scram fix --revert"
+    revert(folder)
     assert program.read_bytes() == before
     assert sorted(path.name for path in folder.iterdir() if path.suffix == ".py") == sorted(
         p.name for p in SCENARIOS.glob("*.py")
     )
 
 
-def test_git_takes_back_what_it_has(folder):
-    git = ["git", "-c", "user.name=n", "-c", "user.email=e@x"]
-    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "m"]):
-        subprocess.run([*git, *command], cwd=folder, check=True)
-    answer, _ = fix(folder, str(DEMO_LOGS), "--run", RATE, "--apply")
-    assert answer["take_back"] == "git checkout -- movie_reviews.py"
-    assert not (folder / "logs").exists()
-    subprocess.run(answer["take_back"], shell=True, cwd=folder, check=True, capture_output=True)
-    assert (folder / "movie_reviews.py").read_bytes() == (SCENARIOS / "movie_reviews.py").read_bytes()
+def test_two_patches_are_taken_back_one_after_the_other_and_nothing_else(folder):
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for name in ("cifar10/unnormalized", RATE):
+        assert fix(folder, str(DEMO_LOGS), "--run", name, "--apply")[0]["applied"]
+    (folder / "movie_reviews.py").write_text((folder / "movie_reviews.py").read_text() + "# more\n")
+    assert "movie_reviews.py: it has changed since the fix was applied" in revert(folder, status=2)
+    (folder / "movie_reviews.py").write_text((folder / "movie_reviews.py").read_text().removesuffix("# more\n"))
+    assert revert(folder) == "Taken back: movie_reviews.py\n"
+    assert revert(folder) == "Taken back: cifar10.py\n"
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert "no fix was applied here" in revert(folder, status=2)
 
 
 def test_a_program_that_has_changed_is_refused(folder):
@@ -144,4 +153,5 @@ def test_python_gives_the_same(folder):
 
 def test_the_answer_is_json(folder):
     asked = Asked(str(DEMO_LOGS), directory=folder, run=RATE)
-    assert json.loads(json.dumps(as_json(answer(asked, catalogue(), print)), allow_nan=False))["fix"]["label"] == "fix 1"
+    found = answer(asked, catalogue(), print, lambda *_: True)
+    assert json.loads(json.dumps(as_json(found), allow_nan=False))["fix"]["label"] == "fix 1"

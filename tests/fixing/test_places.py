@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from tensorboard.compat.proto import tensor_pb2, types_pb2
 from scram_plugin import schema
 from scram_plugin.fixing.candidates import proposals
 from scram_plugin.fixing.keep import keep
+from scram_plugin.fixing.on_disk import OnDisk
 from scram_plugin.heuristics.catalogue import HEURISTICS, catalogue
 from scram_plugin.heuristics.edits import Edit
 from scram_plugin.heuristics.heuristic import FixProof
@@ -23,7 +25,7 @@ from scram_plugin.reviews.as_json import review_as_json
 from scram_plugin.reviews.program import complete
 from scram_plugin.reviews.run import review
 from tests.event_files import record, tensor_event
-from tests.paths import DEMO_LOGS, SCENARIOS
+from tests.paths import DEMO_LOGS, ROOT, SCENARIOS
 from tests.reviews import review_of
 
 TWO = Edit(
@@ -196,30 +198,50 @@ def test_a_proof_that_is_whole_is_kept_whole():
 
 def test_candidates_come_together_first_then_alone(tmp_path):
     shutil.copy(SCENARIOS / "cifar10.py", tmp_path)
-    found = review_of(DEMO_LOGS / "cifar10" / "unnormalized")
-    (first,) = proposals(found, tmp_path).candidates
-    assert (first.label, first.findings[0].heuristic, first.title) == (
-        "fix 1",
-        "unnormalized-inputs",
-        "Divide by 255 in the model",
-    )
-    assert not first.touches_loss
-    rate = Edit(
-        "cifar10.py", 22, "    optimizer=keras.optimizers.SGD(learning_rate=0.01, momentum=0.9),", "    optimizer='adam',"
-    )
-    finding = found.findings[0]
-    other = replace(finding, heuristic="other", fixes=(replace(finding.fixes[0], edit=rate, title="Another optimizer"),))
-    lines = (tmp_path / "cifar10.py").read_text().splitlines()
-    rate = replace(rate, line=lines.index(rate.before) + 1)
-    other = replace(other, fixes=(replace(other.fixes[0], edit=rate),))
-    stale = replace(finding, heuristic="stale", fixes=(replace(finding.fixes[0], edit=replace(rate, before="gone", line=99)),))
-    made = proposals(replace(found, findings=(finding, other, stale)), tmp_path)
-    assert [c.title for c in made.candidates] == [
-        "Divide by 255 in the model; Another optimizer",
-        "Divide by 255 in the model",
-        "Another optimizer",
-    ]
-    assert made.refused == ("cifar10.py, line 99: it has changed since, so that the fix does not fit any more",)
-    remark = replace(other, severity="info")
-    alone = proposals(replace(found, findings=(finding, remark)), tmp_path).candidates
-    assert [c.title for c in alone] == ["Divide by 255 in the model", "Another optimizer"], "a remark is tried alone"
+    (run,) = training_runs(read(DEMO_LOGS / "cifar10" / "unnormalized"))
+    lines = (tmp_path / "cifar10.py").read_text().split("\n")
+    at = next(i for i, line in enumerate(lines) if "SGD(" in line)
+    rate = Edit("cifar10.py", at + 1, lines[at], lines[at].replace("0.01", "0.001"))
+    first = catalogue()["unnormalized-inputs"]
+
+    def another(edit, severity):
+        """A check that proposes an edit, beside that of the inputs."""
+
+        def check(run, options):
+            for finding in first.check(run, options):
+                cause = replace(finding.causes[0], edit=edit)
+                yield replace(finding, title="Another", severity=severity, causes=[cause], brings=())
+
+        return replace(catalogue(), heuristics=(first, replace(first, id="another", check=check, explains=(), families=())))
+
+    def made(edit, severity="warning"):
+        chosen = another(edit, severity)
+        return proposals(review(run, chosen), OnDisk(run, tmp_path), chosen)
+
+    both = made(rate).candidates
+    assert [[f.title for f in c.findings][-1] for c in both] == ["Another", both[1].findings[0].title, "Another"]
+    assert [len(c.patch.hunks) for c in both] == [2, 1, 1]
+    assert [len(c.patch.hunks) for c in made(rate, "info").candidates] == [1, 1], "a remark is tried alone"
+    stale = made(replace(rate, before="gone", line=99))
+    assert stale.refused == ("cifar10.py, line 99: it has changed since, so that the fix does not fit any more",)
+    foreign = made(replace(rate, after=f"{rate.after}  # __import__('os')"))
+    assert foreign.refused == (f"cifar10.py, line {at + 1}: the fix has words that are not in the program, and not SCRAM's",)
+    assert len(foreign.candidates) == 1
+
+
+def test_a_change_of_other_lines_or_of_the_place_is_no_reason_to_refuse(tmp_path):
+    text = (SCENARIOS / "cifar10.py").read_text()
+    for program in (text, "import os\n\n" + text, text.replace("epochs=", "epochs=1 + "), text.replace("\n", "\r\n")):
+        (tmp_path / "cifar10.py").write_bytes(program.encode())
+        (run,) = training_runs(read(DEMO_LOGS / "cifar10" / "unnormalized"))
+        made = proposals(review(run, catalogue()), OnDisk(run, tmp_path), catalogue())
+        (first,) = made.candidates
+        assert (first.label, first.title, first.touches_loss) == ("fix 1", "Divide by 255 in the model", False)
+        assert b"Rescaling(1.0 / 255)" in first.patch.after("cifar10.py")
+
+
+def test_only_the_patch_of_a_log_is_made_by_one_place():
+    """A `Patch` is what runs and what is written: no other module of the package makes one."""
+    package = ROOT / "scram_plugin"
+    makers = {p.name for p in package.rglob("*.py") if re.search(r"(?<!class )\bPatch\(", p.read_text(encoding="utf-8"))}
+    assert makers == {"patch.py"}

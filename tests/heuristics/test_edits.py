@@ -112,16 +112,16 @@ def test_dropout_behind_each_hidden_dense():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("m.fit(x, callbacks=[SCRAM()])", "m.fit(x, callbacks=[SCRAM(), keras.callbacks.Stop()])"),
+        ("m.fit(x, callbacks=[SCRAM()])", "m.fit(x, callbacks=[SCRAM(), keras.callbacks.EarlyStopping()])"),
         (
             "m.fit(\n    callbacks=[\n        SCRAM(),\n    ],\n)",
-            "m.fit(\n    callbacks=[\n        SCRAM(), keras.callbacks.Stop(),\n    ],\n)",
+            "m.fit(\n    callbacks=[\n        SCRAM(), keras.callbacks.EarlyStopping(),\n    ],\n)",
         ),
     ],
 )
 def test_callback(text, expected):
     known = facts(("fit", text))
-    assert applied(known, add_callback(known, "Stop()")) == expected
+    assert applied(known, add_callback(known, "EarlyStopping()")) == expected
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_callback(text, expected):
 )
 def test_keras_is_named_as_the_program_names_it(imports, prefix):
     known = facts(("fit", "m.fit(x, callbacks=[SCRAM()])"), ("model", "m = Sequential([Dense(4), Dense(2)])"), imports=imports)
-    assert f"{prefix}callbacks.Stop()" in add_callback(known, "Stop()").after
+    assert f"{prefix}callbacks.EarlyStopping()" in add_callback(known, "EarlyStopping()").after
     assert f"{prefix}layers.Rescaling(1)" in insert_first_layer(known, "Rescaling(1)").after
 
 
@@ -138,7 +138,7 @@ def test_without_an_import_of_keras_one_is_added():
     known = facts(
         ("fit", "m.fit(x, callbacks=[SCRAM()])"), ("model", "m = Sequential([Dense(4), Dense(2)])"), imports="import keras_hub"
     )
-    assert "import keras\n" in add_callback(known, "Stop()").after
+    assert "import keras\n" in add_callback(known, "EarlyStopping()").after
     assert "keras.layers.Rescaling(1)" in insert_first_layer(known, "Rescaling(1)").after
 
 

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from scram_plugin import schema
 from scram_plugin.heuristics.edits.edit import Edit
 from scram_plugin.heuristics.edits.source import SourceFile
+from scram_plugin.heuristics.edits.words import is_known
 
 BLOCK = "if 1:"  # stands for the line that begins a block, where that was not recorded; by definition
 CELL = re.compile(rf"{schema.CELL} \d{{1,6}}")
@@ -129,12 +130,13 @@ class Code:
         return ".".join([root, *reversed(parts)])
 
     def edit(self, changes: Iterable[Change | None]) -> Edit | None:
-        """The edit that makes all these changes; None if one of them is None, or if the result is not a program that is sure to
-        run: it must be Python, must differ, and must not use a name that is bound nowhere."""
+        """The edit that makes all these changes; None if one of them is None, if it brings in anything that is neither in the
+        program nor in a template of SCRAM (`words.py`), or if the result is not a program that is sure to run: it must be
+        Python, must differ, and must not use a name that is bound nowhere."""
         by_file: dict[str, list[Change]] = {}
         sources: dict[str, SourceFile] = {}
         for change in changes:
-            if change is None:
+            if change is None or not is_known(change.new, (source.text for source in self.sources)):
                 return None
             by_file.setdefault(change.source.file, []).append(change)
             sources[change.source.file] = change.source

@@ -13,11 +13,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from scram_plugin.proof_run import RunResult, Spec
+from scram_plugin.proof_run import CUT, RunResult, Spec
 from scram_plugin.redaction import in_short
 from scram_plugin.training.importing import WhenImported
 from scram_plugin.training.proof.budget import Budget, BudgetUsed
 from scram_plugin.training.proof.guard import enforce
+from scram_plugin.training.proof.network import cut_off
 from scram_plugin.training.proof.seeds import Seeds
 
 # the modules that have the class `Trainer`
@@ -30,6 +31,8 @@ def run(spec: Spec) -> RunResult:
     """Run the program until it or its budget ends; what happened is also in the file of the result."""
     told = RunResult()
     os.chdir(spec.directory)
+    if not spec.network and cut_off():
+        told.network = CUT
     enforce(spec.writable, lambda place: told.refused.append(place))
     seeds, budget = Seeds(spec.seed), Budget(spec, told, lambda: told.write(spec.result))
     loops: list[Any] = []  # of `torch_loop`, which imports PyTorch: only a program that does so itself needs it

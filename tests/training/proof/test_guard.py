@@ -91,14 +91,14 @@ def test_python_is_refused_with_a_sentence(places, hook):
     assert state(places[1]) == before
 
 
-def _has_landlock():
+def has_landlock():
     version = Path("/sys/kernel/security/lsm")
     code = "from scram_plugin.training.proof.guard import _restrict; _restrict(['/tmp'], [])"
     done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True)
     return done.returncode == 0 or (version.exists() and "landlock" in version.read_text())
 
 
-@pytest.mark.skipif(not _has_landlock(), reason="this kernel has no Landlock")
+@pytest.mark.skipif(not has_landlock(), reason="this kernel has no Landlock")
 @pytest.mark.parametrize("name", NATIVE)
 def test_what_python_does_not_see_is_refused_by_the_kernel(places, name):
     before = state(places[1])

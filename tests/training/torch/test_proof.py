@@ -1,7 +1,9 @@
 """Runs of programs with PyTorch as a proof makes them: watched by themselves, seeded, cut short; and whole proofs."""
 
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -12,9 +14,11 @@ import pytest
 
 import scram_plugin
 from scram_plugin.fixing.runs import Limits
+from scram_plugin.proof_run import CUT, OPEN
 from tests.fixing.programs import DATA, LOOP, ended, files, fix, ran
 from tests.paths import environment
 from tests.sizes import few
+from tests.training.proof.test_guard import has_landlock
 
 NO_LOADER = (
     DATA
@@ -240,7 +244,8 @@ def test_a_second_proof_replaces_the_first(proven):
     text = (folder / "train.py").read_text(encoding="utf-8")
     assert "optimizer.zero_grad()" in text
     assert "# größer?" in text
-    subprocess.run(answer["take_back"], shell=True, cwd=folder, check=True)
+    command = answer["take_back"].replace("scram", "scram_plugin").split()
+    subprocess.run([sys.executable, "-m", *command], cwd=folder, check=True)
     assert (folder / "train.py").read_text(encoding="utf-8") == LOOP
 
 
@@ -312,6 +317,57 @@ def test_writing_outside_is_refused_with_a_sentence(tmp_path):
     assert str(outside) in said
     assert "this run only tries out a fix" in said
     assert not outside.exists()
+
+
+@pytest.mark.parametrize("network", [False, True])
+def test_a_run_has_a_network_only_if_it_is_asked_for(tmp_path, network):
+    """Other processes, too; those of one training reach one another."""
+    sends = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1])), 2).sendall(b'secret')"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        text = f"""\
+import socket, subprocess, sys
+subprocess.run([sys.executable, "-c", {sends!r}, "{port}"])
+own = socket.create_server(("127.0.0.1", 0))
+socket.create_connection(own.getsockname(), 2).close()
+try:
+    socket.create_connection(("127.0.0.1", {port}), 2).sendall(b"secret")
+except OSError:
+    print("nobody answers")
+{LOOP}"""
+        told, _ = ended(tmp_path, text, network=network)
+        server.settimeout(0.2)
+        received = 0
+        with contextlib.suppress(TimeoutError):
+            while True:
+                received += len(server.accept()[0].recv(100))
+    assert (told.error, told.network) == ("", OPEN if network else CUT)
+    assert received == (12 if network else 0), "bytes that were sent"
+
+
+@pytest.mark.skipif(not has_landlock(), reason="this kernel has no Landlock")
+def test_a_run_reads_no_credentials(tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    for name in (".ssh/id_rsa", ".config/gcloud/key", ".config/other/file", ".netrc", "data/train.csv"):
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text("content")
+    monkeypatch.setenv("HOME", str(home))
+    (home / "alias").symlink_to(".ssh")
+    text = f"""\
+import os, subprocess
+read = []
+for name in (".ssh/id_rsa", "alias/id_rsa", ".config/gcloud/key", ".config/other/file", ".netrc", "data/train.csv"):
+    path = os.path.expanduser("~/" + name)
+    read += [name] * (subprocess.run(["cat", path], capture_output=True).stdout == b"content")
+    try:
+        read.append(open(path).read() and name)
+    except PermissionError:
+        pass
+if read != [".config/other/file"] * 2 + ["data/train.csv"] * 2:
+    raise ValueError(read)
+{LOOP}"""
+    told, _ = ended(tmp_path / "program", text)
+    assert told.error == ""
 
 
 def test_what_there_is_nothing_to_prove_of(tmp_path):
