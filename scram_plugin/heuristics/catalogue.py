@@ -30,6 +30,7 @@ def _found() -> tuple[Heuristic, ...]:
 
 
 HEURISTICS = _found()
+CHECK_SECONDS = 5.0  # of processor time, for one check: several times what the slowest one takes of any labelled log
 
 
 def consequences(heuristics: Iterable[Heuristic]) -> dict[str, frozenset[str]]:
@@ -61,7 +62,7 @@ class Catalogue:
 
     `signals` says what tags mean that no convention knows: tag -> signal. `accepted`: findings that are no problem here.
     `modules`: the files that heuristics of the user's own come from; `broken`: the notes about these; `refused`: those about
-    files that may not be loaded.
+    files that may not be loaded. `seconds`: of processor time that one check may take; 0 for no limit.
     """
 
     heuristics: tuple[Heuristic, ...]
@@ -72,11 +73,12 @@ class Catalogue:
     modules: tuple[Path, ...] = ()
     broken: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+    seconds: float = CHECK_SECONDS
 
     def __reduce__(self) -> tuple[Any, ...]:
         """To another process travel names and choices; heuristics are code, and found again there."""
         ids = tuple(heuristic.id for heuristic in self.heuristics)
-        return catalogue, (ids, (), self.options, self.modules, self.signals, self.accepted)
+        return catalogue, (ids, (), self.options, self.modules, self.signals, self.accepted, (), self.seconds)
 
     @cached_property
     def consequences(self) -> dict[str, frozenset[str]]:
@@ -100,6 +102,7 @@ def catalogue(
     signals: Mapping[str, str] | None = None,
     accepted: Iterable[Accepted] = (),
     refused: Iterable[str] = (),
+    seconds: float = CHECK_SECONDS,
 ) -> Catalogue:
     """The catalogue after the user's choices; `modules` are files of heuristics of the user's own.
 
@@ -126,7 +129,8 @@ def catalogue(
     kept = tuple(sorted((h for h in heuristics if h.id in chosen - set(ignore)), key=lambda h: h.order))
     if not kept:
         raise BadOption(" ".join(["no heuristic is left to apply; change select or ignore.", *refused]).rstrip("."))
-    return Catalogue(kept, checked, (*notes, *broken, *refused), dict(signals or {}), accepted, modules, tuple(broken), refused)
+    said = (*notes, *broken, *refused)
+    return Catalogue(kept, checked, said, dict(signals or {}), accepted, modules, tuple(broken), refused, seconds)
 
 
 def _with(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Iterable
@@ -40,7 +41,10 @@ def configured(
     Code that a file names which was only found may be untrusted, by its owner or since it is part of one of `logdirs`: then it
     is not loaded, a note says so, and the rest of the file counts.
     """
-    from scram_plugin.heuristics.catalogue import catalogue  # imported late: `sources` does not need it and must be fast
+    from scram_plugin.heuristics.catalogue import (
+        CHECK_SECONDS,
+        catalogue,
+    )  # imported late: `sources` does not need it and must be fast
 
     table, where = _read(Path(config)) if config else _find(start or Path.cwd())
     try:
@@ -50,12 +54,13 @@ def configured(
         signals = _signals(table.pop("signals", {}))
         modules, refused = _loadable(table.pop("heuristics", []), Path(where), config is not None, logdirs)
         accepted = _accepted(table.pop("accept", []))
+        seconds = _seconds(table.pop("check_seconds", CHECK_SECONDS))
         options: dict[str, dict[str, Any]] = {}
         for id_, given in table.items():
             if not isinstance(given, dict):
                 raise BadOption(f"{id_!r} is not a table of options; write [{id_}] with its options below it")
             options[id_] = dict(given)
-        of_file = catalogue(chosen, ignored, options, modules, signals, accepted, refused)
+        of_file = catalogue(chosen, ignored, options, modules, signals, accepted, refused, seconds)
     except BadOption as error:
         raise BadOption(f"{where}: {error}") from None
     settings = list(settings)
@@ -67,7 +72,7 @@ def configured(
         if not (equals and dot and id_ and option):
             raise BadOption(f"{setting!r} is not of the form ID.OPTION=VALUE, for example overfitting.strict=true")
         options.setdefault(id_, {})[option] = value.strip()
-    return catalogue(chosen, [*ignored, *(_ids(ignore) or [])], options, modules, signals, accepted, refused)
+    return catalogue(chosen, [*ignored, *(_ids(ignore) or [])], options, modules, signals, accepted, refused, seconds)
 
 
 def sources(config: str | None = None, start: Path | None = None, logdirs: Iterable[str] = ()) -> list[tuple[str, str]]:
@@ -126,6 +131,12 @@ def _accepted(entries: Any) -> list[Accepted]:
             raise BadOption('[[accept]] takes heuristic = "ID", and optionally runs = "PATTERN" and reason = "TEXT"')
         found.append(Accepted(**entry))
     return found
+
+
+def _seconds(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise BadOption("check_seconds takes the seconds of processor time that one check may take; 0 for no limit")
+    return float(value)
 
 
 def _modules(paths: Any, folder: Path) -> list[Path]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from scram_plugin.heuristics.catalogue import Catalogue, line_in
+from scram_plugin.heuristics.catalogue import CHECK_SECONDS, Catalogue, line_in
 from scram_plugin.heuristics.frameworks import in_framework
 from scram_plugin.heuristics.heuristic import Cause, Finding, Fix, Heuristic, Inconclusive, NotChecked, TooEarly
 from scram_plugin.heuristics.page import PageError
@@ -21,6 +21,7 @@ from scram_plugin.logs.logdir import Logdir
 from scram_plugin.logs.pairing import training_runs
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.reviews.about import about
+from scram_plugin.reviews.budget import Budget, OutOfTime
 from scram_plugin.reviews.explain import explain
 from scram_plugin.reviews.model import Review, Signal, Unchecked, Unclear
 from scram_plugin.reviews.overview import overview
@@ -31,6 +32,7 @@ from scram_plugin.reviews.score import scores
 from scram_plugin.reviews.settings import program, settings
 from scram_plugin.reviews.unfit import unfit
 
+TOO_LONG = "took too long and was stopped; a larger check_seconds in scram.toml gives more time"
 LONGEST_NOTE = 20  # problems of files that are listed one by one; the rest are counted
 
 
@@ -41,9 +43,10 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) ->
     """
     run = copy.copy(run)  # what it notes as read is that of this review, whatever other threads ask of it
     outcomes, measured = {}, {}
+    budget = Budget(catalogue.seconds)
     with np.errstate(all="ignore"):  # logged values may be arbitrarily large; a warning of NumPy about that does not help
         for h in catalogue.heuristics:
-            outcomes[h.id] = _outcome(h, catalogue.options_of(h), run)
+            outcomes[h.id] = _outcome(h, catalogue.options_of(h), run, budget)
             if outcomes[h.id] == [] and run.measure is not None:
                 measured[h.id] = run.measure
     found = [finding for outcome in outcomes.values() if isinstance(outcome, list) for finding in outcome]
@@ -53,6 +56,7 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) ->
         for entry in unclear
         if entry.failed
     ]
+    slow = [f"{e.heuristic} could not be checked: {e.reason}." for e in unclear if e.reason.endswith(TOO_LONG)]
     signals = {name: Signal(c.tensorboard_run, c.tag, c.axis) for name in run.signals if (c := run.signal(name)) is not None}
     shown = [replace(finding, picture=picture(finding, run, signals)) for finding in explain(found, catalogue, run)]
     return Review(
@@ -61,7 +65,7 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) ->
         framework=run.framework,
         training=run.training,
         without_event_files=tuple(run.without_event_files),
-        notes=(*run.notes(), *notes, *catalogue.notes, *broken),
+        notes=(*run.notes(), *notes, *catalogue.notes, *broken, *slow),
         findings=tuple(shown),
         passed=tuple(id_ for id_, outcome in outcomes.items() if outcome == []),
         inconclusive=tuple(unclear),
@@ -80,17 +84,22 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) ->
 def judged(heuristic: Heuristic, options: Mapping[str, Any], run: TrainingRun) -> list[Finding] | Unclear | Unchecked:
     """The outcome of one heuristic with other options than those of the review."""
     with np.errstate(all="ignore"):
-        return _outcome(heuristic, options, copy.copy(run))
+        return _outcome(heuristic, options, copy.copy(run), Budget(CHECK_SECONDS))
 
 
-def _outcome(heuristic: Heuristic, options: Mapping[str, Any], run: TrainingRun) -> list[Finding] | Unclear | Unchecked:
+def _outcome(
+    heuristic: Heuristic, options: Mapping[str, Any], run: TrainingRun, budget: Budget
+) -> list[Finding] | Unclear | Unchecked:
     """The outcome of one heuristic: findings, which may be none, or why there is no answer. Whatever is wrong with the
     heuristic costs this one outcome."""
     try:
         if heuristic.whole_training and run.facts.get("preflight"):
             raise NotChecked("a preflight is no whole training", "the training itself")
+        if budget.is_spent:
+            raise Inconclusive(f"the review {TOO_LONG}")
         run.read, run.measure = {}, None
-        found = [_filled_in(heuristic, finding, run) for finding in _checked(heuristic, run, options)]
+        with budget.check():
+            found = [_filled_in(heuristic, finding, run) for finding in _checked(heuristic, run, options)]
         if not found and (why := unfit(run.read)):
             raise Inconclusive(why)
         return found
@@ -98,6 +107,8 @@ def _outcome(heuristic: Heuristic, options: Mapping[str, Any], run: TrainingRun)
         return Unclear(heuristic.id, heuristic.group, str(reason), early=isinstance(reason, TooEarly))
     except NotChecked as missing:
         return Unchecked(heuristic.id, heuristic.group, str(missing), for_framework(str(missing.how), run.framework))
+    except OutOfTime:
+        return Unclear(heuristic.id, heuristic.group, f"the check {TOO_LONG}")
     except (Exception, SystemExit) as error:
         return Unclear(heuristic.id, heuristic.group, f"the check itself failed ({_where(heuristic, error)})", failed=True)
 

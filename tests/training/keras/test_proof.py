@@ -100,7 +100,7 @@ def test_a_whole_proof(tmp_path):
 def test_preflight_goes_from_a_program_to_a_proven_patch(tmp_path):
     (tmp_path / "train.py").write_text(DIVERGES, encoding="utf-8")
     before = files(tmp_path)
-    command = [sys.executable, "-m", "scram_plugin", "preflight", "--seconds", "3", "train.py", "--fix"]
+    command = [sys.executable, "-m", "scram_plugin", "preflight", "--seconds", "3", "train.py", "--fix", "--yes"]
     done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "✓ fix 1 (" in done.stdout
