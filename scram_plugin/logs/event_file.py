@@ -16,6 +16,7 @@ from scram_plugin import schema
 from scram_plugin.logs import bulk, frames
 from scram_plugin.logs.layout import BFLOAT16, Layouts
 from scram_plugin.logs.parsed import Block, Own, Unreadable
+from scram_plugin.logs.tags import Tags
 
 CHUNK = 4 << 20  # bytes read at once; bounds the memory that reading needs in addition to the columns
 # A longer record is not held in memory, and nothing is taken from it: scalars and SCRAM's blocks are far shorter, while images
@@ -104,8 +105,9 @@ class EventFile:
 
     waits = False  # half-written records are waited for until the file grows
 
-    def __init__(self, layouts: Layouts | None = None) -> None:
+    def __init__(self, layouts: Layouts | None = None, tags: Tags | None = None) -> None:
         self._layouts = layouts or Layouts()
+        self._tags = tags or Tags()  # of the whole TensorBoard run
         self.scalars: dict[str, PointBuffer] = {}
         self._tables: dict[str, Table] = {}  # SCRAM's own tables, the latest of each name
         self.own = Own()  # what SCRAM's recorder wrote in addition to scalars
@@ -236,6 +238,8 @@ class EventFile:
             for tag, value in numbers:
                 table = tables.get(tag)
                 if table is None:
+                    if tag not in self.scalars and not self._tags.keeps(tag):
+                        continue
                     table = tables[tag] = [], [], [], []
                 table[0].append(record)
                 table[1].append(step)
@@ -255,7 +259,8 @@ class EventFile:
         if table is None or table.names != block.names:
             table = self._tables[block.table] = Table(block.names)
             for at, name in enumerate(block.names):
-                self.scalars.setdefault(schema.column_tag(block.table, name), PointBuffer()).follow(table, at)
+                if self._tags.keeps(tag := schema.column_tag(block.table, name)):
+                    self.scalars.setdefault(tag, PointBuffer()).follow(table, at)
         table.extend(block)
 
     def _add(self, points: list[bulk.Points], stop: int) -> None:
@@ -280,6 +285,8 @@ class EventFile:
                 self.last_wall_time = float(latest)
             column = self.scalars.get(tag)
             if column is None:
+                if not self._tags.keeps(tag):
+                    continue
                 column = self.scalars[tag] = PointBuffer()
             column.extend(*arrays)
 

@@ -177,6 +177,8 @@ class Logdir(Mapping[str, Run]):
     def _file_problems(self) -> list[Problem]:
         problems = []
         for name in self:
+            if sentence := self._runs[name].limit.sentence:
+                problems.append(Problem(name, None, sentence))
             for path, file in sorted(self._runs[name].files.items()):
                 size = file.size
                 if file.unreadable:

@@ -136,6 +136,8 @@ class Own:
         metadata = value.metadata
         if metadata.HasField("plugin_data") and metadata.plugin_data.content:
             try:
+                if len(metadata.plugin_data.content) > LONGEST_FACTS:
+                    raise ValueError
                 content = json.loads(metadata.plugin_data.content)
                 version, columns = content["version"], content.get("columns")
                 if not isinstance(version, int) or not (columns is None or all(isinstance(c, str) for c in columns)):

@@ -18,6 +18,7 @@ from scram_plugin.logs.series import Series
 from scram_plugin.logs.settings import Told
 from scram_plugin.logs.settings_file import SettingsFile, has_settings
 from scram_plugin.logs.storage import Local, Remote
+from scram_plugin.logs.tags import Tags
 from scram_plugin.logs.text_file import TextFile
 
 PLUS = " + "
@@ -42,6 +43,7 @@ class Run(Mapping[str, Series]):
         self._seen: dict[str, Listed] = {}  # path -> the file as it was when it was last read
         self._series: dict[str, Series] = {}
         self._tags: dict[str, list[str]] = {}  # tag -> paths of the files that have it
+        self.limit = Tags()
         self.goes_back = False  # whether the steps of a loss decrease somewhere (of another tag, if there is no loss)
 
     def unread(self, listed: list[Listed]) -> list[Listed]:
@@ -51,8 +53,8 @@ class Run(Mapping[str, Series]):
     def _new(self, path: str) -> EventFile | TextFile | SettingsFile:
         name = os.path.basename(path)
         if is_event_file(name):
-            return EventFile(self._layouts)
-        return SettingsFile(path) if has_settings(name) else TextFile(name)
+            return EventFile(self._layouts, self.limit)
+        return SettingsFile(path) if has_settings(name) else TextFile(name, self.limit)
 
     def _settled(self, listed: Listed) -> bool:
         file = self.files.get(listed.path)
@@ -112,6 +114,7 @@ class Run(Mapping[str, Series]):
             for tag in self.files[path].scalars:
                 if not (is_text and tag in tags):  # it repeats what event files, or another text file, say
                     tags.setdefault(tag, []).append(path)
+        self.limit.there_are(tags)
         self._tags = tags  # replaced as a whole, since other threads may be iterating over the tags
         self.points = sum(len(column) for file in self.files.values() for column in file.scalars.values())
         losses = [tag for tag in tags if "loss" in tag.lower()] or list(tags)

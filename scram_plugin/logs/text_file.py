@@ -24,6 +24,7 @@ from scram_plugin.logs.conventions import meaning
 from scram_plugin.logs.event_file import PointBuffer
 from scram_plugin.logs.other_settings import told
 from scram_plugin.logs.parsed import Own
+from scram_plugin.logs.tags import Tags
 
 STATE = "trainer_state.json"
 JSON_LINES = (".jsonl", ".ndjson")
@@ -173,8 +174,9 @@ def of_trainer(name: str) -> str:
 class TextFile:
     """What was read of one text file so far: the same as an `EventFile` to those who ask."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, tags: Tags | None = None) -> None:
         self.name = name.lower()
+        self._tags = tags or Tags()  # of the whole TensorBoard run
         self.scalars: dict[str, PointBuffer] = {}
         self.own = Own()  # SCRAM writes none; a state has settings
         self.offset, self.size = 0, 0  # bytes read, and of the file
@@ -344,6 +346,8 @@ class TextFile:
         for tag, value in values.items():
             if tag not in self._rest and tag not in self.scalars and len(self._rest) + len(self.scalars) >= MOST_TAGS:
                 self.own.remark(f"it has more than {MOST_TAGS:,} columns; the others were left out")
+                continue
+            if tag not in self._rest and not self._tags.keeps(tag):
                 continue
             steps, rows, numbers = self._rest.setdefault(tag, ([], [], []))
             steps.append(int(step))

@@ -386,6 +386,7 @@ class TrainingRun:
         if self.ended not in (None, "finished", "stopped"):
             notes.append(f"The last training did not run to its end: {self.ended}.")
         crowded = [name for name in self.tensorboard_runs if len(self._logs[name]) > MOST_TAGS]
+        notes += [f"{name}: {said}." for name in self.tensorboard_runs if (said := self._logs[name].limit.sentence)]
         if crowded:
             notes.append(f"{crowded[0]} has more than {MOST_TAGS:,} tags; SCRAM searched the first {MOST_TAGS:,} for signals.")
         return notes
