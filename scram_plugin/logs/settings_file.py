@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 from typing import BinaryIO
@@ -10,7 +11,7 @@ from scram_plugin.logs.configs import LARGEST_TEXT, Garbled, of_json, of_yaml
 from scram_plugin.logs.event_file import PointBuffer
 from scram_plugin.logs.other_settings import told
 from scram_plugin.logs.parsed import Own
-from scram_plugin.logs.text_file import checksum, read_all, written_at
+from scram_plugin.logs.streams import checksum, read_all, written_at
 
 _STEMS = (
     "args",
@@ -61,7 +62,7 @@ class SettingsFile:
     def same(self, stream: BinaryIO) -> bool:
         """Whether the file still begins with what was read."""
         stream.seek(0)
-        return not self.offset or checksum(read_all(stream, self.offset)) == self._seen
+        return not self.offset or checksum(stream, self.offset) == self._seen
 
     def read(self, stream: BinaryIO, size: int) -> bool:
         """Read the whole file, which has `size` bytes now. Returns whether it was read; what is broken costs a note."""
@@ -71,7 +72,7 @@ class SettingsFile:
             return False
         stream.seek(0)
         data = read_all(stream, size)
-        self.offset, self._seen = len(data), checksum(data)
+        self.offset, self._seen = len(data), hashlib.sha256(data).digest()
         try:
             text = data.decode("utf-8-sig", "replace")
             pairs = of_json(text) if self.name.lower().endswith(".json") else of_yaml(text)

@@ -6,12 +6,12 @@ Every number is kept as the csv or json module reads it; what is no number is le
 
 from __future__ import annotations
 
+import array
 import csv
 import hashlib
 import io
 import json
 import math
-import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence, Set
@@ -19,11 +19,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from scram_plugin.logs.configs import Garbled, flat
+from scram_plugin.logs.configs import MOST_VALUES, Garbled, flat
 from scram_plugin.logs.conventions import meaning
 from scram_plugin.logs.event_file import PointBuffer
+from scram_plugin.logs.json_stream import members
 from scram_plugin.logs.other_settings import told
 from scram_plugin.logs.parsed import Own
+from scram_plugin.logs.streams import PIECE, checksum, read_all, written_at
 from scram_plugin.logs.tags import Tags
 
 STATE = "trainer_state.json"
@@ -35,6 +37,7 @@ MONITOR = re.compile(r"(?:\d+\.)?monitor\.csv")
 HEAD = 16_384  # bytes that tell whether a file is a log
 LARGEST = 256 << 20  # bytes; a longer file is no log of a training
 LONGEST_LINE = 4 << 20  # characters
+MOST_NUMBERS = 20_000_000  # of one file: 480 MB; in 256 MiB of CSV as trainings write it there are about as many
 MOST_TAGS = 20_000
 SETTLED = 10.0  # seconds after which a last line without its end is taken as whole
 OF_STATES = 2  # rank of the settings in a state, which has few: others come before
@@ -196,7 +199,8 @@ class TextFile:
         self._counts_from = 0.0
         self._last_step = -1.0
         self._cut = False  # whether the last line was taken without its end
-        self._rest: dict[str, tuple[list[int], list[float], list[float]]] = {}
+        self._numbers = 0
+        self._rest: dict[str, tuple[array.array[int], array.array[int], array.array[float]]] = {}
 
     @property
     def framework(self) -> str | None:
@@ -221,7 +225,7 @@ class TextFile:
         """Whether the file still begins with what was read."""
         stream.seek(0)
         if self.name == STATE:  # its end changes with each row, and numbers at its beginning
-            return not self.offset or checksum(read_all(stream, self.offset)) == self._seen
+            return not self.offset or checksum(stream, self.offset) == self._seen
         return read_all(stream, len(self._seen)) == self._seen
 
     def read(self, stream: BinaryIO, size: int) -> bool:
@@ -235,52 +239,74 @@ class TextFile:
         if size > LARGEST:
             self.problem = f"it is longer than {LARGEST >> 20:,} MiB: too long for a log"
             return False
+        if self._numbers > MOST_NUMBERS:
+            return False
         stream.seek(self.offset)
-        data = read_all(stream, size - self.offset)
         written = written_at(stream)
         before = self.offset
         if self.name == STATE:
-            self._read_state(data, written)
+            self._read_state(stream, written)
         else:
-            self._read_lines(data, written)
+            self._read_lines(stream, written)
+        if self._numbers > MOST_NUMBERS:
+            self.problem = f"it has more than {MOST_NUMBERS:,} numbers; the others were left out"
         return self.offset > before
 
-    def _read_state(self, data: bytes, written: float) -> None:
+    def _read_state(self, stream: BinaryIO, written: float) -> None:
+        seen, left = hashlib.sha256(), self.size - self.offset
+
+        def read(most: int) -> bytes:
+            nonlocal left
+            piece = stream.read(min(most, left)) or b""
+            seen.update(piece)
+            left -= len(piece)
+            return piece
+
+        of_training: dict[str, Any] = {}
+        before, has_rows = (self._rows, self._last_step, self._numbers), False
         try:
-            state = json.loads(data)
-            history = state["log_history"]
-            rows = [row for row in history if isinstance(row, dict)]
+            for key, value in members(read, "log_history"):
+                has_rows |= key == "log_history"
+                if key != "log_history" and len(of_training) <= MOST_VALUES:  # so many are refused as settings
+                    of_training[key] = value
+                elif key == "log_history" and isinstance(value, dict) and self._numbers <= MOST_NUMBERS:
+                    values = dict(_numbers(value))
+                    step = values.pop("step", float(self._rows))
+                    self._add(step, {of_trainer(name): number for name, number in values.items()})
+            if not has_rows:
+                raise KeyError
         except (ValueError, KeyError, TypeError, RecursionError) as error:
+            self._rest, (self._rows, self._last_step, self._numbers) = {}, before
             half = isinstance(error, ValueError) and time.time() - written < SETTLED
             self.waits = half
             self.problem = None if half else f"it is not the state of a Trainer ({type(error).__name__})"
             return
-        self.offset, self.waits, self._seen = len(data), False, checksum(data)
-        for row in rows:
-            values = dict(_numbers(row))
-            step = values.pop("step", float(self._rows))
-            self._add(step, {of_trainer(name): value for name, value in values.items()})
+        self.offset, self.waits, self._seen = self.size - left, False, seen.digest()
         self._flush(written)
-        of_training = {key: value for key, value in state.items() if key != "log_history"}
         try:
             self.own.settings = [told(written, OF_STATES, STATE, flat(of_training))]
         except Garbled as reason:
             self.own.remark(f"its settings were not read: {reason}")
 
-    def _read_lines(self, data: bytes, written: float) -> None:
-        end = data.rfind(b"\n") + 1
-        settled = time.time() - written >= SETTLED
-        self.waits = end < len(data) and not settled
-        if settled:
-            self._cut, end = end < len(data), len(data)
-        lines = data[:end].decode("utf-8-sig" if self.offset == 0 else "utf-8", "replace").splitlines()
-        if len(self._seen) < HEAD:
-            self._seen = (self._seen + data[:end])[:HEAD]
-        self.offset += end
-        if self.name.endswith(JSON_LINES) or self.name.endswith(".json"):
-            self._take_objects(lines)
-        else:
-            self._take_rows(lines)
+    def _read_lines(self, stream: BinaryIO, written: float) -> None:
+        settled, rest, last = time.time() - written >= SETTLED, b"", False
+        while not last and self._numbers <= MOST_NUMBERS:
+            piece = read_all(stream, min(PIECE, self.size - self.offset - len(rest)))
+            data, last = rest + piece, not piece or self.offset + len(rest) + len(piece) >= self.size
+            end = data.rfind(b"\n") + 1
+            if last:
+                self.waits = end < len(data) and not settled
+                if settled:
+                    self._cut, end = end < len(data), len(data)
+            lines = data[:end].decode("utf-8-sig" if self.offset == 0 else "utf-8", "replace").splitlines()
+            if len(self._seen) < HEAD:
+                self._seen = (self._seen + data[:end])[:HEAD]
+            self.offset += end
+            rest = data[end:]
+            if self.name.endswith(JSON_LINES) or self.name.endswith(".json"):
+                self._take_objects(lines)
+            else:
+                self._take_rows(lines)
         self._flush(written)
 
     def _take_objects(self, lines: list[str]) -> None:
@@ -342,45 +368,23 @@ class TextFile:
     def _add(self, step: float, values: Mapping[str, float]) -> None:
         if not math.isfinite(step) or abs(step) >= 2**62:
             step = self._last_step + 1
-        self._last_step, self._rows = step, self._rows + 1
+        self._last_step, self._rows, self._numbers = step, self._rows + 1, self._numbers + len(values)
         for tag, value in values.items():
             if tag not in self._rest and tag not in self.scalars and len(self._rest) + len(self.scalars) >= MOST_TAGS:
                 self.own.remark(f"it has more than {MOST_TAGS:,} columns; the others were left out")
                 continue
             if tag not in self._rest and not self._tags.keeps(tag):
                 continue
-            steps, rows, numbers = self._rest.setdefault(tag, ([], [], []))
+            steps, rows, numbers = self._rest.setdefault(tag, (array.array("q"), array.array("q"), array.array("d")))
             steps.append(int(step))
             rows.append(self._rows)
             numbers.append(value)
 
     def _flush(self, written: float) -> None:
         """Make points of the rows that were taken. The last row gets the time at which the file was written."""
-        for tag, (steps, rows, values) in self._rest.items():
-            times = written - ROW * (self._rows - np.array(rows, np.float64))
-            self.scalars.setdefault(tag, PointBuffer()).extend(np.array(steps, np.int64), times, np.array(values, np.float64))
         if self._rest:
             self.last_wall_time = written
-        self._rest = {}
-
-
-def checksum(data: bytes) -> bytes:
-    """By which a file is recognised that was written again."""
-    return hashlib.sha256(data).digest()
-
-
-def read_all(stream: BinaryIO, length: int) -> bytes:
-    """`length` bytes, or those that there are."""
-    parts, left = [], length
-    while left > 0 and (part := stream.read(left)):
-        parts.append(part)
-        left -= len(part)
-    return b"".join(parts)
-
-
-def written_at(stream: BinaryIO) -> float:
-    """When an open file was last written, seconds since 1970; 0 where its storage does not say."""
-    try:
-        return os.fstat(stream.fileno()).st_mtime
-    except (OSError, AttributeError, ValueError):
-        return 0.0
+        for tag in list(self._rest):
+            steps, rows, values = self._rest.pop(tag)
+            times = written - ROW * (self._rows - np.array(rows, np.float64))
+            self.scalars.setdefault(tag, PointBuffer()).extend(np.array(steps, np.int64), times, np.array(values, np.float64))
