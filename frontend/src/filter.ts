@@ -12,7 +12,7 @@ export const FILTER_HELP =
   "Words or regular expressions, all of which must be found in the name, the summary or the findings. " +
   "is:error, is:warning, is:info, is:fine, is:live; check:overfitting; framework:keras. A minus in front: without it.";
 
-const LETTERS: Record<string, string> = { error: "E", warning: "W", info: "I" };
+const LETTERS = new Map([["error", "E"], ["warning", "W"], ["info", "I"]]);
 
 /** The checks with a finding in a run. */
 function foundIn(run: RunEntry, checks: Check[]): Check[] {
@@ -36,7 +36,7 @@ function testOf(word: string, checks: Check[]): Test {
   switch (field?.toLowerCase()) {
     case "is":
       if (asked === "live") return (run) => run.state === "live";
-      if (asked in LETTERS) return (run) => run.outcomes.includes(LETTERS[asked]!);
+      if (LETTERS.has(asked)) return (run) => run.outcomes.includes(LETTERS.get(asked)!);
       return (run) => run.headline.kind === asked;
     case "check":
       return (run) => foundIn(run, checks).some(({ id, title }) => id.includes(asked) || title.toLowerCase().includes(asked));

@@ -48,12 +48,21 @@ describe("runs on axes", () => {
     expect(extent(places, 2, 0, [])).toBeNull();
   });
   it("lie in marked parts or not, which are told in words", () => {
-    const brushes: Brushes = { "axis 0": { part: [0.4, 1], scale: scaleOf(axes[0]!) } };
+    const brushes: Brushes = new Map([["axis 0", { part: [0.4, 1], scale: scaleOf(axes[0]!) }]]);
     expect(stillThere(brushes, axes)).toEqual(brushes);
-    expect(stillThere(brushes, [axisOf("axis 0", [0, 5, 100])])).toEqual({});
+    expect(stillThere(brushes, [axisOf("axis 0", [0, 5, 100])])).toEqual(new Map());
     expect([0, 1, 2].map((run) => inside(places, axes, run, brushes))).toEqual([false, true, true]);
     expect(between(axes[0]!, [0.4, 1.01])).toBe("4 to 10");
     expect(between(axes[1]!, [-0.2, 0.1])).toBe("not set, b");
     expect(between(axes[1]!, [0.3, 0.6])).toBe("nothing");
+  });
+  it("may have settings with the names of an object's own properties", () => {
+    for (const name of ["__proto__", "constructor", "toString", "hasOwnProperty"]) {
+      const own = [axisOf(name, columns[0]!), axisOf("other", columns[1]!)];
+      expect([0, 1, 2].map((run) => inside(places, own, run, new Map()))).toEqual([true, true, true]);
+      const brushes: Brushes = new Map([[name, { part: [0.4, 1], scale: scaleOf(own[0]!) }]]);
+      expect(stillThere(brushes, own).has(name)).toBe(true);
+      expect([0, 1, 2].map((run) => inside(places, own, run, brushes))).toEqual([false, true, true]);
+    }
   });
 });

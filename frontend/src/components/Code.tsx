@@ -58,17 +58,17 @@ export function CopyButton({ text, what, label = "Copy" }: CopyProps): VNode {
   );
 }
 
-const FRAMEWORKS: Record<string, string> = {
-  keras: "Keras",
-  torch: "PyTorch",
-  lightning: "Lightning",
-  "hugging face": "Hugging Face Trainer",
-  yolo: "Ultralytics",
-  "stable-baselines3": "Stable-Baselines3",
-};
+const FRAMEWORKS = new Map([
+  ["keras", "Keras"],
+  ["torch", "PyTorch"],
+  ["lightning", "Lightning"],
+  ["hugging face", "Hugging Face Trainer"],
+  ["yolo", "Ultralytics"],
+  ["stable-baselines3", "Stable-Baselines3"],
+]);
 
 /** The usual spelling of a framework's name. Other names, from pages of the user's own heuristics, stay as they are. */
-export const frameworkName = (framework: string): string => FRAMEWORKS[framework] ?? framework;
+export const frameworkName = (framework: string): string => FRAMEWORKS.get(framework) ?? framework;
 
 export function Code({ text, label }: { text: string; label: string }): VNode {
   return (

@@ -2,7 +2,7 @@
 
 import type { JSX, VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { type Axis, between, type Brushes, extent, MISSING, scaleOf } from "../plot/parallel";
+import { type Axis, between, type Brush, type Brushes, extent, MISSING, scaleOf } from "../plot/parallel";
 import { theme } from "../theme";
 
 const HEIGHT = 300;
@@ -21,7 +21,7 @@ interface Props {
   shaded: number[];
   shadedAxes: string[];
   brushes: Brushes;
-  onBrush: (name: string, part: Brushes[string] | null) => void;
+  onBrush: (name: string, part: Brush | null) => void;
   description: string;
   /** What the runs in `bad` have in common. */
   badly: string;
@@ -50,7 +50,7 @@ export function Parallel({ axes, places, runs, chosen, bad, shaded, shadedAxes, 
     if (!axis || event.button !== 0) return;
     const from = placeAt(event.clientY - box.top);
     element.setPointerCapture(event.pointerId);
-    const marked = (at: PointerEvent): Brushes[string] => {
+    const marked = (at: PointerEvent): Brush => {
       const to = placeAt(at.clientY - box.top);
       return { part: [Math.max(Math.min(from, to), 2 * MISSING), Math.min(Math.max(from, to), 1.01)], scale: scaleOf(axis) };
     };
@@ -91,7 +91,7 @@ export function Parallel({ axes, places, runs, chosen, bad, shaded, shadedAxes, 
       </div>
       </div>
       <figcaption class="tools">
-        {Object.entries(brushes).map(([name, { part }]) => {
+        {[...brushes].map(([name, { part }]) => {
           const axis = axes.find((one) => one.name === name);
           return (
             axis && (
@@ -132,7 +132,8 @@ function paint(canvas: HTMLCanvasElement, { axes, places, runs, chosen, bad, sha
   axes.forEach(({ name }, a) => {
     const part = shadedAxes.includes(name) ? extent(places, axes.length, a, shaded) : null;
     if (part) band(a, part, 26, colour("--span"));
-    if (brushes[name]) band(a, brushes[name].part, 9, colour("--info-soft"));
+    const brush = brushes.get(name);
+    if (brush) band(a, brush.part, 9, colour("--info-soft"));
   });
   const lines = (which: (run: number) => boolean, stroke: string, most: number): void => {
     pen.strokeStyle = stroke;

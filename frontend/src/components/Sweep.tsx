@@ -80,7 +80,7 @@ function Axes({ shown, names, choose }: { shown: SweepRuns; names: string[]; cho
 function Shown({ shown }: { shown: SweepRuns }): VNode {
   const [checked, pick] = useState<string[]>([]);
   const picked = checked.filter((name) => shown.runs.includes(name));
-  const [marked, mark] = useState<Brushes>({});
+  const [marked, mark] = useState<Brushes>(new Map());
   const [wanted, want] = useState<string[] | null>(null);
   const names = (wanted ?? shown.settings.map(({ name }) => name)).filter((name) => shown.settings.some((one) => one.name === name)).slice(0, MOST_AXES);
   const [axes, places] = useMemo(() => {
@@ -124,7 +124,7 @@ function Shown({ shown }: { shown: SweepRuns }): VNode {
           shaded={said?.runs ?? []}
           shadedAxes={said?.settings ?? []}
           brushes={brushes}
-          onBrush={(name, part) => mark(({ [name]: _, ...others }) => (part ? { ...others, [name]: part } : others))}
+          onBrush={(name, part) => mark((before) => new Map([...[...before].filter(([other]) => other !== name), ...(part ? [[name, part] as const] : [])]))}
           description={description}
           badly={badly}
         />

@@ -113,21 +113,27 @@ export function extent(places: Float32Array, axes: number, axis: number, runs: I
   return low <= high ? [low, high] : null;
 }
 
-/** Marked parts of axes, each with the scale of the axis on which it was marked. */
-export type Brushes = Record<string, { part: [number, number]; scale: string }>;
+/** A marked part of an axis, with the scale of the axis on which it was marked. */
+export interface Brush {
+  part: [number, number];
+  scale: string;
+}
+
+/** Marked parts by the names of their axes: a Map, since an object finds something under a name such as `__proto__`. */
+export type Brushes = ReadonlyMap<string, Brush>;
 
 export const scaleOf = ({ range, log, choices }: Axis): string => JSON.stringify([range, log, choices]);
 
 /** The parts whose axes have not changed: new runs may have given them another scale. */
 export function stillThere(brushes: Brushes, axes: Axis[]): Brushes {
   const scales = new Map(axes.map((axis) => [axis.name, scaleOf(axis)]));
-  return Object.fromEntries(Object.entries(brushes).filter(([name, { scale }]) => scales.get(name) === scale));
+  return new Map([...brushes].filter(([name, { scale }]) => scales.get(name) === scale));
 }
 
 /** Whether a run lies in all parts of axes that were marked. */
 export function inside(places: Float32Array, axes: Axis[], run: number, brushes: Brushes): boolean {
   return axes.every(({ name }, a) => {
-    const part = brushes[name]?.part;
+    const part = brushes.get(name)?.part;
     const place = places[run * axes.length + a]!;
     return !part || (place >= part[0] && place <= part[1]);
   });
