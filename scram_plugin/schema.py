@@ -13,6 +13,10 @@ SCRAM writes into the TensorBoard run ``<log_dir>/scram``, with plugin name ``sc
   "sentence", "measure", "before", "after", "seeds", "batches", "runs"}, ...]}``. ``runs`` are the training runs that were
   compared, without the directory that all of them are in.
 * *end*, the scalar string tensor ``scram/end``: how the fit ended ("finished", "stopped", or the name of an exception).
+* *gap*, one JSON object as a scalar string tensor ``scram/gap``, where something could not be recorded: ``reason``, ``begin``
+  and ``end`` in seconds since 1970, and ``first`` and ``last``, the missing steps as far as they are known (None otherwise).
+  ``end`` is None where the recording stopped. While a gap lasts it has no end, either: a later one with the same ``begin`` says
+  that the recording went on.
 
 Tables and their columns follow. A column that a training cannot provide is left out. Tensors are named ``x0``, ``x1`` (inputs,
 in the order of the structure), ``y0`` (targets) and ``y_pred0`` (outputs). Paths of layers and variables are relative to the
@@ -69,6 +73,7 @@ VALIDATION = "validation"
 FACTS_TAG = "scram/facts"
 END_TAG = "scram/end"
 PROOF_TAG = "scram/proof"
+GAP_TAG = "scram/gap"
 CELL = "notebook cell"  # in the place of a file's name, with its number where that is known
 
 MAX_CHANNELS = 64

@@ -263,6 +263,11 @@ PROOF_SHAPE: dict[str, Any] = {
         }
     ]
 }
+GAP_SHAPE: dict[str, Any] = {
+    "reason": text,
+    **dict.fromkeys(("begin", "end"), number),
+    **dict.fromkeys(("first", "last"), count),
+}
 # Required keys: an entry of a list that lacks one of them is left out.
 _NEEDED = (
     {"fixes", "verdict", "sentence"},
@@ -278,6 +283,15 @@ def clean_proof(given: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
     """What was written of a proof, without what SCRAM would not write, and whether something was left out."""
     lost: list[str] = []
     return _cleaned(given, PROOF_SHAPE, lost, DEEPEST), bool(lost)
+
+
+def clean_gap(given: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+    """What was written of a gap, and whether something was left out. Raises ValueError where it does not say when and why."""
+    lost: list[str] = []
+    kept = _cleaned(given, GAP_SHAPE, lost, DEEPEST)
+    if kept.get("begin") is None or kept.get("reason") is None:
+        raise ValueError
+    return {**dict.fromkeys(GAP_SHAPE), **{key: kept[key] for key in GAP_SHAPE if key in kept}}, bool(lost)
 
 
 def clean(facts: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from scram_plugin import schema
 from scram_plugin.logs.configs import HPARAMS, LARGEST_TEXT, TEXT, TEXTS, Garbled, of_hparams, of_text
-from scram_plugin.logs.facts import LONGEST_FACTS, clean, clean_proof
+from scram_plugin.logs.facts import LONGEST_FACTS, clean, clean_gap, clean_proof
 from scram_plugin.logs.other_settings import told
 from scram_plugin.logs.settings import Told
 
@@ -48,6 +48,9 @@ _BITS = (_HALF, _BFLOAT16)  # their repeated field holds the bits of the number
 
 MOST_TOLD = 20  # texts with settings in one file: a training writes a few at its start; by definition
 
+MOST_GAPS = 1_000  # of one file: the recorder tries again 200 times at most; by definition
+CLEANED = {schema.FACTS_TAG: clean, schema.PROOF_TAG: clean_proof, schema.GAP_TAG: clean_gap}  # texts that are JSON
+
 
 class Block(NamedTuple):
     """Rows of one of SCRAM's tables: steps (rows,), wall times (rows,) in seconds since 1970, values (rows, names)."""
@@ -78,6 +81,7 @@ class Own:
     def __init__(self) -> None:
         self.facts: list[tuple[float, dict[str, Any]]] = []  # (wall time, facts of one fit)
         self.proofs: list[tuple[float, dict[str, Any]]] = []  # (wall time, what came of fixes that were tried)
+        self.gaps: list[dict[str, Any]] = []  # what could not be recorded (see `schema.py`), in the order of writing
         self.ends: list[tuple[float, str]] = []  # (wall time, how the fit ended)
         self.settings: list[Told] = []  # of the training, as another tool wrote them
         self.remarks: list[str] = []  # sentences on what was ignored
@@ -155,7 +159,7 @@ class Own:
                 return
             if columns is not None:
                 self._columns[value.tag] = tuple(columns)
-        if value.tag in (schema.FACTS_TAG, schema.END_TAG, schema.PROOF_TAG):
+        if value.tag in CLEANED or value.tag == schema.END_TAG:
             text = value.tensor.string_val[0] if value.tensor.string_val else b""
             try:
                 if value.tag == schema.END_TAG:
@@ -164,11 +168,13 @@ class Own:
                     facts = json.loads(text) if len(text) <= LONGEST_FACTS else None
                     if not isinstance(facts, dict):
                         raise ValueError
-                    is_proof = value.tag == schema.PROOF_TAG
-                    facts, lost = (clean_proof if is_proof else clean)(facts)
+                    facts, lost = CLEANED[value.tag](facts)
                     if lost:
                         self.remark(f"parts of {value.tag!r} are not in SCRAM's format; they are ignored")
-                    (self.proofs if is_proof else self.facts).append((wall_time, facts))
+                    if value.tag == schema.GAP_TAG:
+                        self._keep_gap(facts)
+                    else:
+                        (self.proofs if value.tag == schema.PROOF_TAG else self.facts).append((wall_time, facts))
             except (ValueError, RecursionError):
                 self.remark(f"{value.tag!r} is not in SCRAM's format; it is ignored")
             return
@@ -177,6 +183,12 @@ class Own:
             shape = [dim.size for dim in value.tensor.tensor_shape.dim]
             if all(size >= 0 for size in shape) and math.prod(shape) == numbers.size:
                 own[value.tag] = numbers.reshape(shape)
+
+    def _keep_gap(self, gap: dict[str, Any]) -> None:
+        if len(self.gaps) < MOST_GAPS:
+            self.gaps.append(gap)
+        else:
+            self.remark(f"it tells of more than {MOST_GAPS:,} gaps; the others are ignored")
 
     def _blocks(self, own: dict[str, np.ndarray]) -> list[Block]:
         blocks: list[Block] = []

@@ -218,6 +218,16 @@ class Run(Mapping[str, Series]):
         return [proof for when, proof in found if when >= self.session_start]
 
     @property
+    def gaps(self) -> list[dict[str, Any]]:
+        """What could not be recorded since the last session began, in the order of its begin (see `schema.py`).
+
+        One without an end that another one with the same begin has is the same, told while it lasted.
+        """
+        told = [gap for file in self.files.values() for gap in file.own.gaps if gap["begin"] >= self.session_start]
+        found = {gap["begin"]: gap for gap in sorted(told, key=lambda gap: gap["end"] is not None)}
+        return [found[begin] for begin in sorted(found)]
+
+    @property
     def settings(self) -> list[Told]:
         """The settings that the files here tell."""
         return [told for file in self.files.values() for told in file.own.settings]

@@ -27,7 +27,7 @@ OPPONENTS = {"g", "d", "gen", "disc", "gan", "generator", "discriminator", "netg
 MEASURES = ("mse", "mae", "rmse", "perplexity", "ppl")
 # If a log has more tags than this (for example one per parameter), only the first ones are searched for signals.
 MOST_TAGS = 20_000
-MOST_NAMED = 3  # text files that a note names
+MOST_NAMED = 3  # text files, or gaps, that notes name
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,25 @@ class TrainingRun:
         """How the last fit ended, if SCRAM's recorder wrote that (see `Run.ended`)."""
         ends = [self._logs[n].ended for n, role in self.parts.items() if role == "scram"]
         return next((end for end in ends if end), None)
+
+    @cached_property
+    def gaps(self) -> list[dict[str, Any]]:
+        """What SCRAM's recorder could not record of the last training (see `schema.py`)."""
+        return [gap for name, role in self.parts.items() if role == "scram" for gap in self._logs[name].gaps]
+
+    @cached_property
+    def stopped(self) -> str:
+        """Why and where the recording stopped while the training went on; empty if it did not."""
+        if not self.gaps or self.gaps[-1]["end"] is not None:
+            return ""
+        batches = [
+            int(self._logs[name][tag].steps[-1])
+            for name, role in self.parts.items()
+            if role == "scram" and (tag := schema.column_tag(schema.BATCHES, "loss")) in self._logs[name]
+        ]
+        last = max(batches, default=None)
+        where = "before the first batch was recorded" if last is None else f"after batch {last:,}"
+        return f"the recording stopped {where} ({self.gaps[-1]['reason']})"
 
     @property
     def without_event_files(self) -> list[str]:
@@ -383,6 +402,11 @@ class TrainingRun:
             notes.append(sentence)
         if self.facts.get("preflight"):
             notes.append("This is a preflight: a short training and tests of the model, run before the training itself.")
+        if self.stopped:
+            notes.append(f"{self.stopped[0].upper()}{self.stopped[1:]}. What the training did since is not known.")
+        notes += [_missing(gap) for gap in self.gaps[:MOST_NAMED] if gap["end"] is not None]
+        if len(self.gaps) > MOST_NAMED:
+            notes.append(f"And {len(self.gaps) - MOST_NAMED:,} more gaps in the recording.")
         if self.ended not in (None, "finished", "stopped"):
             notes.append(f"The last training did not run to its end: {self.ended}.")
         crowded = [name for name in self.tensorboard_runs if len(self._logs[name]) > MOST_TAGS]
@@ -390,6 +414,13 @@ class TrainingRun:
         if crowded:
             notes.append(f"{crowded[0]} has more than {MOST_TAGS:,} tags; SCRAM searched the first {MOST_TAGS:,} for signals.")
         return notes
+
+
+def _missing(gap: Mapping[str, Any]) -> str:
+    """A sentence on a part of the training that was not recorded, after which the recording went on."""
+    what = "Something" if gap["first"] is None or gap["last"] is None else f"Batches {gap['first']:,} to {gap['last']:,}"
+    seconds = max(gap["end"] - gap["begin"], 0.0)
+    return f"{what} could not be recorded, for {seconds:,.0f} s, and nothing is known of it: {gap['reason']}."
 
 
 def _counts(steps: np.ndarray) -> bool:

@@ -16,7 +16,7 @@ LONGEST_INTERVAL = 3600.0  # seconds; longer ones do not count
 def live_until(run: TrainingRun) -> float:
     """Until when (seconds since 1970) a training counts as live: its log has no end, and its last event is recent."""
     last = run.last_wall_time
-    if run.ended is not None or not math.isfinite(last):
+    if run.ended is not None or run.stopped or not math.isfinite(last):
         return -math.inf
     if last + 3 * LONGEST_INTERVAL < time.time():
         return last + 3 * LONGEST_INTERVAL  # whatever its usual interval is

@@ -144,6 +144,8 @@ class Review:
     overview: Overview | None = None
     sketches: tuple[Sketch, ...] = ()  # the curves of findings
     complete: bool = True  # whether every file could be opened; if not, another look may find more
+    gaps: int = 0  # parts of the training that were not recorded, before the recording went on
+    stopped: str = ""  # why and where the recording stopped before the training did; empty if it did not
     live: bool = False  # the log has a beginning of the training, and no end
 
     @property
@@ -188,7 +190,9 @@ class Review:
 
     @property
     def decided(self) -> bool:
-        """Whether any check could decide."""
+        """Whether any check could decide; one that found nothing in a log that breaks off has not."""
+        if self.stopped:
+            return bool(self.findings or self.accepted)
         return bool(self.findings or self.accepted or self.passed or any(not entry.failed for entry in self.inconclusive))
 
     @property
@@ -224,6 +228,9 @@ class Review:
             ]
             seen = f". Consequence: {harm[0].title}" if harm and first.heuristic not in HARM else ""
             return Headline("trouble", f"Trouble: {' and '.join(words)}. {first.title}{seen}.")
+        if self.stopped:
+            known = "; nothing wrong was seen until then" if self.signals else ""
+            return Headline("unknown", f"{self.stopped[0].upper()}{self.stopped[1:]}{known}.")
         if counts["info"]:
             more = f" and {counts['info'] - 1} more" if counts["info"] > 1 else ""
             return Headline("info", f"No trouble found. Worth knowing: {self.alone[0].title}{more}.")
@@ -242,6 +249,9 @@ class Review:
         unsure = f", {len(self.inconclusive)} inconclusive" if self.inconclusive else ""
         told = Counter(aside.why for aside in self.accepted_alone)
         apart = "".join(f", {n} {why}" for why, n in told.items())
+        if self.gaps:
+            text = f"Nothing {'new' if KNOWN in told else 'wrong'} in what was recorded, which has {counted(self.gaps, 'gap')}"
+            return Headline("unknown", f"{text}: {done}{unsure}{apart}.")
         return Headline("fine", f"Nothing {'new' if KNOWN in told else 'wrong'} found: {done}{unsure}{apart}.")
 
     def outcomes(self, order: Sequence[str]) -> str:

@@ -77,7 +77,9 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) ->
         scores=scores(run),
         program=program(run),
         overview=overview(run),
-        live=bool(run.facts) and run.ended is None,
+        live=bool(run.facts) and run.ended is None and not run.stopped,
+        gaps=sum(gap["end"] is not None for gap in run.gaps),
+        stopped=run.stopped,
     )
 
 
@@ -102,10 +104,14 @@ def _outcome(
             found = [_filled_in(heuristic, finding, run) for finding in _checked(heuristic, run, options)]
         if not found and (why := unfit(run.read)):
             raise Inconclusive(why)
+        if not found and run.stopped:
+            raise Inconclusive(run.stopped)
         return found
     except Inconclusive as reason:
         return Unclear(heuristic.id, heuristic.group, str(reason), early=isinstance(reason, TooEarly))
     except NotChecked as missing:
+        if run.stopped and not run.signals:
+            return Unclear(heuristic.id, heuristic.group, run.stopped)  # logging more would not have helped
         return Unchecked(heuristic.id, heuristic.group, str(missing), for_framework(str(missing.how), run.framework))
     except OutOfTime:
         return Unclear(heuristic.id, heuristic.group, f"the check {TOO_LONG}")

@@ -33,3 +33,9 @@ def warn(error: Exception) -> None:
     outside = isinstance(error, OSError) or type(error).__module__.startswith("tensorflow")
     report = "" if outside else "; please report this"
     warnings.warn(f"SCRAM stopped recording: {type(error).__name__}: {error}. The training continues{report}.", stacklevel=3)
+
+
+def warn_of_gap(error: Exception) -> None:
+    """Warn that nothing can be written for now."""
+    what = f"{type(error).__name__}: {error}"
+    warnings.warn(f"SCRAM cannot write its log: {what}. It tries again later; the training continues.", stacklevel=3)

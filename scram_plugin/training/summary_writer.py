@@ -17,7 +17,9 @@ import numpy as np
 from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, types_pb2
 
 from scram_plugin import schema
-from scram_plugin.event_writer import EventWriter
+from scram_plugin.event_writer import EventWriter, Reserve
+from scram_plugin.training.gap import MOST_TRIES, PASSING, Gap, Paused
+from scram_plugin.training.guarded import warn_of_gap
 from scram_plugin.training.sampling import Thinning
 
 _TYPES = {"float32": types_pb2.DT_FLOAT, "float64": types_pb2.DT_DOUBLE, "int64": types_pb2.DT_INT64}
@@ -37,7 +39,10 @@ class SummaryWriter:
     """Writes into TensorBoard runs below `log_dir`. All methods except `flush` and `close` return at once.
 
     `on_idle` is called in the writer's thread after `IDLE_SECONDS` without new data. `on_error` is called once, with the first
-    exception; after it nothing more is written.
+    exception that does not pass; after it nothing more is written.
+
+    An error that may pass, such as a full disk, makes a gap: what comes is left out, and from time to time, in the writer's
+    thread, writing is tried again, into new files. The log tells of the gap (see `schema.py`), also while it lasts.
     """
 
     def __init__(self, log_dir: str, on_idle: Callable[[], None], on_error: Callable[[Exception], None]) -> None:
@@ -46,6 +51,10 @@ class SummaryWriter:
         self._columns: dict[str, Sequence[str]] = {}
         self._queue: queue.Queue[Any] = queue.Queue()
         self._broken = False
+        self._gap: Gap | None = None  # while nothing can be written
+        self._warned = False
+        self._tries = 0
+        self._reserve: Reserve | None = None
         self._thread = threading.Thread(target=self._work, name="scram-writer", daemon=True)
         self._thread.start()
         atexit.register(self.close)
@@ -78,11 +87,7 @@ class SummaryWriter:
 
     def text(self, tag: str, text: str) -> None:
         """Write one of SCRAM's texts: the facts as JSON, or how the fit ended."""
-        content = json.dumps({"version": schema.VERSION}).encode()
-        summary = summary_pb2.Summary()
-        tensor = tensor_pb2.TensorProto(dtype=types_pb2.DT_STRING, tensor_shape={}, string_val=[text.encode()])
-        summary.value.add(tag=tag, tensor=tensor, metadata=_metadata(content))
-        self._put(schema.RUN, event_pb2.Event(wall_time=time.time(), summary=summary))
+        self._put(schema.RUN, _text(tag, text, time.time()))
 
     def flush(self, timeout: float = 10.0) -> None:
         """Wait until everything so far is on disk, for `timeout` seconds at most."""
@@ -91,8 +96,12 @@ class SummaryWriter:
         if self._thread.is_alive():
             done.wait(timeout)
 
-    def stop(self) -> None:
-        """Let the writer write the rest and end, without waiting for it. It may be called from the writer's own thread."""
+    def stop(self, error: Exception) -> None:
+        """Let the writer write the rest, and that `error` ended the recording, and end, without waiting for it.
+
+        It may be called from the writer's own thread.
+        """
+        self._queue.put(error)
         self._queue.put(None)
 
     def close(self) -> None:
@@ -114,35 +123,95 @@ class SummaryWriter:
                 self._guarded(self._flush_files)
                 continue
             if item is None:
-                self._guarded(self._close_files)
+                self._guarded(self._close_files, last=True)
                 return
             if isinstance(item, threading.Event):
                 self._guarded(self._flush_files)
                 item.set()
+            elif isinstance(item, Exception):
+                self._guarded(partial(self._tell_of_stop, item), last=True)
             elif len(item) == 2:
-                run, event = item
-                self._guarded(partial(self._write_event, run, event))
+                self._guarded(partial(self._write_event, *item), item)
             else:
-                self._guarded(partial(self._write_rows, *item))
+                self._guarded(partial(self._write_rows, *item), item)
 
-    def _guarded(self, action: Callable[[], None]) -> None:
+    def _guarded(self, action: Callable[[], None], item: Sequence[Any] = (), last: bool = False) -> None:
+        """Do something, unless writing is not possible now. `item`: what it writes. `last`: nothing follows that can wait."""
         if self._broken:
             return
         try:
+            if self._gap is not None:
+                self._try_again(last)
             action()
+        except Paused:
+            assert self._gap is not None
+            self._gap.without(item)
         except Exception as error:
-            self._broken = True
-            for file in self._files.values():
-                with contextlib.suppress(Exception):  # what could not be written cannot be written now, either
-                    file.close()
-            self._on_error(error)
+            if not self._pause(error, item):
+                self._broken = True
+                self._cut_files()
+                self._reserved(Gap(error))
+                self._on_error(error)
+
+    # ---- a gap, while nothing can be written
+
+    def _pause(self, error: Exception, item: Sequence[Any]) -> bool:
+        """Begin a gap, or go on with it. Returns False if there is nothing to wait for."""
+        if not isinstance(error, OSError) or error.errno not in PASSING or self._tries >= MOST_TRIES:
+            return False
+        if self._gap is None:
+            self._gap = Gap(error)
+        self._gap.without(item)
+        self._gap.put_off()
+        self._cut_files()
+        self._reserved(self._gap)
+        if not self._warned:
+            self._warned = True
+            with contextlib.suppress(Warning):  # a program may have made it an exception
+                warn_of_gap(error)
+        return True
+
+    def _try_again(self, last: bool) -> None:
+        """Write of the gap into a new file, which shows whether there is room again. Raises `Paused` where it is too early."""
+        assert self._gap is not None
+        if time.monotonic() < self._gap.next and not last:
+            raise Paused
+        self._tries += 1
+        file = self._file(schema.RUN, time.time())
+        file.add(_text(schema.GAP_TAG, self._gap.as_json(time.time()), time.time()))
+        for event in self._gap.texts.values():
+            file.add(event)
+        file.flush()
+        self._gap = None
+
+    def _tell_of_stop(self, error: Exception) -> None:
+        self._write_event(schema.RUN, _text(schema.GAP_TAG, Gap(error).as_json(None), time.time()))
+        self._flush_files()
+
+    def _reserved(self, gap: Gap) -> None:
+        """Tell of a gap that has no end yet, in the room that was kept for it."""
+        if self._reserve is not None:
+            self._reserve.use(_text(schema.GAP_TAG, gap.as_json(None), time.time()))
+            self._reserve = None
+
+    def _cut_files(self) -> None:
+        """What could not be written cannot be written now, either; and what follows a torn record cannot be read."""
+        for file in self._files.values():
+            file.cut()
+        self._files, self._columns = {}, {}
+
+    # ---- writing
 
     def _write_event(self, run: str, event: event_pb2.Event) -> None:
-        self._file(run, event.wall_time).add(event)
+        file = self._file(run, event.wall_time)
+        file.add(event)
+        file.flush()  # what is only buffered would be lost without a trace
 
     def _file(self, run: str, began: float) -> EventWriter:
         if run not in self._files:
             self._files[run] = EventWriter(os.path.join(self.log_dir, run), began)
+            if run == schema.RUN and self._reserve is None:
+                self._reserve = Reserve(os.path.join(self.log_dir, run))
         return self._files[run]
 
     def _write_rows(
@@ -183,6 +252,16 @@ class SummaryWriter:
     def _close_files(self) -> None:
         for file in self._files.values():
             file.close()
+        if self._reserve is not None:
+            self._reserve.remove()
+
+
+def _text(tag: str, text: str, wall_time: float) -> event_pb2.Event:
+    content = json.dumps({"version": schema.VERSION}).encode()
+    summary = summary_pb2.Summary()
+    tensor = tensor_pb2.TensorProto(dtype=types_pb2.DT_STRING, tensor_shape={}, string_val=[text.encode()])
+    summary.value.add(tag=tag, tensor=tensor, metadata=_metadata(content))
+    return event_pb2.Event(wall_time=wall_time, summary=summary)
 
 
 def _tensor(values: np.ndarray | np.float32) -> tensor_pb2.TensorProto:

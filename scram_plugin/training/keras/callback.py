@@ -126,9 +126,9 @@ class SCRAM(keras.callbacks.Callback):
             self.broken = self._second = True
             warnings.warn("Two SCRAM callbacks in one fit: only the first one records.", stacklevel=2)
             return
+        self._writer = SummaryWriter(self.log_dir, self._flush_if_idle, self.fail)  # first: it tells of what fails from here on
         self._own_scalars = not keras_fit.tensorboard_writes_to(fit, self.log_dir)
         self._session = session(self.model, self.log_dir)
-        self._writer = SummaryWriter(self.log_dir, self._flush_if_idle, self.fail)
         atexit.register(self._interrupted, SystemExit())
         self._offset: int | None = None
         self._nonfinite, self._flushed, self._expected = False, time.monotonic(), False
@@ -374,7 +374,7 @@ class SCRAM(keras.callbacks.Callback):
         if not self.broken:
             self.broken = True
             if self._writer is not None:
-                self._writer.stop()
+                self._writer.stop(error)
             warn(error)
 
     def _look(self, at_once: bool = False) -> None:

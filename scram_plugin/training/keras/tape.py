@@ -219,7 +219,7 @@ class TapeWatch:
             self.broken = True
             tape_patches.remove(self.recorder)
             if self._writer is not None:
-                self._writer.stop()
+                self._writer.stop(error)
             warn(error)
 
     # ---- writing

@@ -90,7 +90,7 @@ class Teller(SummaryWriter):
         np.savez(held, table=table, columns=np.array(columns), steps=steps, times=wall_times, values=matrix)
         self._tell(held.getvalue())
 
-    def stop(self) -> None:
+    def stop(self, error: Exception) -> None:
         self.close()
 
     def close(self) -> None:

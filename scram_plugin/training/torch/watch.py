@@ -276,7 +276,7 @@ class Watch:
         if self.recorder is not None:
             self.recorder.close()
         if self._writer is not None:
-            self._writer.stop()
+            self._writer.stop(error)
         warn(error)
 
     # ---- writing
