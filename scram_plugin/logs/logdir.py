@@ -41,7 +41,7 @@ class Logdir(Mapping[str, Run]):
         self.problems: list[Problem] = []
         self.unread: set[str] = set()  # TensorBoard runs of which nothing was read yet, for lack of time
         self._left: dict[str, list[Listed]] = {}  # what the last `refresh` found, but had no time to read
-        self._left_problems: list[Problem] = []
+        self.not_listed: list[Problem] = []  # of `problems`: places that were left out, or could not be listed
         self._runs: dict[str, Run] = {}
         self._storages: dict[str, Local | Remote] = {}
         self._layouts = Layouts()
@@ -73,10 +73,10 @@ class Logdir(Mapping[str, Run]):
         end = time.monotonic() + seconds
         changed: set[str] = set()
         if not self._left:
-            self._left_problems = []
-            self._left = self._list(changed, self._left_problems)
+            self.not_listed = []
+            self._left = self._list(changed, self.not_listed)
         changed |= self._read(progress, end)
-        self.problems = self._left_problems + self._file_problems()
+        self.problems = self.not_listed + self._file_problems()
         return changed
 
     @classmethod

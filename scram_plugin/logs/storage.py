@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 from scram_plugin.logs.arranged import TextFiles, arranged
 from scram_plugin.logs.listed import Directories, Listed, is_event_file
+from scram_plugin.logs.places import Places
 from scram_plugin.logs.settings_file import has_settings
 from scram_plugin.logs.text_file import may_be_log
 
@@ -19,6 +20,7 @@ STAMPS = ("ETag", "etag", "generation", "md5Hash", "content_md5")  # names of va
 # Limits of a log directory, far above real ones; what lies beyond is reported and not read
 DEEPEST = 64  # directories within each other
 MOST_ENTRIES = 4_000_000
+MOST_LINKS_TOLD = 20  # that lead out of a log directory and are named one by one; by definition
 # A pipe that took the name of a file must not block the reader; Windows has no such flag, and needs one for bytes.
 _TO_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 WHAT_TO_INSTALL = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs"}
@@ -110,13 +112,14 @@ class Local:
     def directories(self, root: str, problems: list[Problem]) -> Directories:
         """The TensorBoard runs at or below `root` with their files, in the order of their names (see `arranged.py`).
 
-        Links are followed, as in TensorBoard, except those that lead back to a directory above them. Each real directory is
-        visited once, by the first of its names.
+        Links within `root` are followed, except those that lead back to a directory above them. What leads out of it, and
+        special file systems, are told and left out. Each real directory is visited once, by the first of its names.
         """
         return arranged(self._walk(root, problems))
 
     def _walk(self, root: str, problems: list[Problem]) -> Directories:
         todo, visited, entries_left = [(root, ".", 0)], set(), MOST_ENTRIES
+        places, links_out = Places(root), 0
         while todo:
             directory, name, depth = todo.pop()
             files: list[Listed] = []
@@ -130,6 +133,9 @@ class Local:
             if (status.st_dev, status.st_ino) in visited:
                 continue
             visited.add((status.st_dev, status.st_ino))
+            if kind := places.special(status.st_dev):
+                problems.append(Problem(directory, None, f"it is a special file system ({kind}), and was left out"))
+                continue
             if depth > DEEPEST or entries_left < 0:
                 limit = f"it is more than {DEEPEST} directories deep" if depth > DEEPEST else f"after {MOST_ENTRIES:,} entries"
                 problems.append(Problem(directory, None, f"it was not read: {limit}"))
@@ -139,19 +145,27 @@ class Local:
                     for entry in entries:
                         entries_left -= 1
                         try:
-                            if entry.is_dir():
-                                if not (entry.is_symlink() and _leads_up(entry.path, directory)):
-                                    below.append((entry.path, entry.name if name == "." else f"{name}/{entry.name}", depth + 1))
-                            elif (is_log := is_event_file(entry.name)) or may_be_log(entry.name) or has_settings(entry.name):
-                                status = entry.stat()
-                                if not is_log:
-                                    others = files if has_settings(entry.name) else candidates
-                                    others += [Listed.of(entry.path, status)] * stat.S_ISREG(status.st_mode)
+                            is_directory = entry.is_dir()
+                            is_log = is_event_file(entry.name)
+                            if not (is_directory or is_log or may_be_log(entry.name) or has_settings(entry.name)):
+                                continue
+                            if entry.is_symlink():
+                                if is_directory and _leads_up(entry.path, directory):
                                     continue
-                                if not stat.S_ISREG(status.st_mode):  # reading a pipe might never end
-                                    problems.append(Problem(entry.path, None, "it is not a regular file"))
+                                if (why := places.leads_out(entry.path)) is not None:
+                                    links_out += 1
+                                    if links_out <= MOST_LINKS_TOLD:
+                                        problems.append(Problem(entry.path, None, why))
                                     continue
-                                files.append(Listed.of(entry.path, status))
+                            if is_directory:
+                                below.append((entry.path, entry.name if name == "." else f"{name}/{entry.name}", depth + 1))
+                                continue
+                            status = entry.stat()
+                            if not stat.S_ISREG(status.st_mode):  # reading a pipe might never end
+                                problems.append(Problem(entry.path, None, "it is not a regular file"))
+                                continue
+                            kept = files if is_log or has_settings(entry.name) else candidates
+                            kept.append(Listed.of(entry.path, status))
                         except OSError as error:
                             problems.append(Problem(entry.path, None, f"it could not be opened ({error.strerror})"))
             except OSError as error:
@@ -161,6 +175,8 @@ class Local:
                 yield name.replace(os.sep, "/"), files
             below.sort(reverse=True)
             todo += below
+        if (more := links_out - MOST_LINKS_TOLD) > 0:
+            problems.append(Problem(root, None, f"{more:,} more links lead out of the log directory, and were left out"))
 
 
 def _leads_up(link: str, directory: str) -> bool:

@@ -28,6 +28,7 @@ from scram_plugin.heuristics.catalogue import Catalogue, catalogue
 from scram_plugin.heuristics.configuration import configured
 from scram_plugin.heuristics.examples import examples
 from scram_plugin.heuristics.heuristic import Heuristic
+from scram_plugin.heuristics.words import one_line
 from scram_plugin.logs.curve import CurveName, decimate
 from scram_plugin.reports import markdown
 from scram_plugin.reviews.as_json import ReviewJson, review_as_json
@@ -35,7 +36,7 @@ from scram_plugin.reviews.model import Reviewed
 from scram_plugin.reviews.monitor import Reviewer
 from scram_plugin.reviews.pictures import first_view, wants_log
 from scram_plugin.reviews.plain import plain
-from scram_plugin.reviews.run import judged
+from scram_plugin.reviews.run import LONGEST_NOTE, judged
 from scram_plugin.tensorboard.answers import (
     CurveJson,
     ExampleCurveJson,
@@ -169,7 +170,8 @@ class ScramPlugin(base_plugin.TBPlugin):
     def _runs(self, request: wrappers.Request) -> RunsJson:
         """`runs?since=`: all training runs reviewed so far (counts, outcomes, state, fingerprint), or what changed since."""
         known = self._reviewer.runs(patience=0.25, since=request.args.get("since", ""))
-        return {**known, "logdir": self._logdir, "version": __version__, "notes": self._notes}
+        left_out = [f"{one_line(p.path)}: {one_line(p.sentence)}." for p in self._reviewer.logs.not_listed[:LONGEST_NOTE]]
+        return {**known, "logdir": self._logdir, "version": __version__, "notes": [*self._notes, *left_out]}
 
     def _review(self, request: wrappers.Request) -> ReviewJson:
         """`review?run=NAME`: the complete review of one training run."""

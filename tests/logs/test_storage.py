@@ -93,9 +93,8 @@ def test_progress_is_told(tmp_path):
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 
-def test_a_link_that_leads_up_is_not_followed_and_others_are(tmp_path):
-    curve(tmp_path / "real", "loss", [1])
-    (tmp_path / "logs").mkdir()
-    (tmp_path / "logs" / "linked").symlink_to(tmp_path / "real")
+def test_a_link_that_leads_up_is_not_followed_and_others_within_are(tmp_path):
+    curve(tmp_path / "logs" / "real", "loss", [1])
+    (tmp_path / "logs" / "linked").symlink_to(tmp_path / "logs" / "real")
     (tmp_path / "logs" / "up").symlink_to(tmp_path)
     assert list(scram_plugin.read(tmp_path / "logs")) == ["linked"]
