@@ -37,7 +37,7 @@ def watching(fit: FrameType | None) -> list[dict[str, str]]:
         if mode not in ("min", "max"):  # some versions of Keras know it by the function alone
             compares = getattr(one, "monitor_op", None)
             mode = "min" if compares is np.less else "max" if compares is np.greater else None
-        keeps = not isinstance(one, keras.callbacks.ModelCheckpoint) or one.save_best_only
+        keeps = not isinstance(one, keras.callbacks.ModelCheckpoint) or getattr(one, "save_best_only", False)
         if isinstance(monitor, str) and mode is not None and keeps and of_keras(type(one)):
             found.append({"class": type(one).__name__, "monitor": monitor, "mode": mode})
     return found

@@ -67,3 +67,25 @@ def test_files_are_named_in_the_order_of_their_making(tmp_path):
     for file in made:
         file.close()
     assert sorted(file.path for file in made) == [file.path for file in made]
+
+
+def test_a_callback_that_lacks_what_keras_ones_have_costs_nothing(tmp_path):
+    class Old(keras.callbacks.ModelCheckpoint):
+        """As one of an earlier Keras, restored from a file: it has none of the attributes of today."""
+
+        def __init__(self):
+            keras.callbacks.Callback.__init__(self)
+            self.monitor, self.mode = "val_loss", "min"
+
+        def on_train_batch_end(self, batch, logs=None):
+            pass
+
+        def on_epoch_end(self, epoch, logs=None):
+            pass
+
+    model, (x, y) = dense()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(x, y, epochs=2, verbose=0, callbacks=[watch(tmp_path), Old()])
+    assert not [str(w.message) for w in caught if "SCRAM" in str(w.message)]
+    assert len(loss_of_batches(tmp_path)) > 0
