@@ -30,7 +30,7 @@ def _found() -> tuple[Heuristic, ...]:
 
 
 HEURISTICS = _found()
-CHECK_SECONDS = 5.0  # of processor time, for one check: several times what the slowest one takes of any labelled log
+CHECK_SECONDS = 5.0  # of processor time that one check may take; by definition
 
 
 def consequences(heuristics: Iterable[Heuristic]) -> dict[str, frozenset[str]]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from scram_plugin import schema
+from scram_plugin.logs import gaps
 from scram_plugin.logs.conventions import ADDED, CODE_OF, VALIDATION, Meaning, kind_of_loss, meaning, names_a_part, words
-from scram_plugin.logs.curve import Curve, CurveName, of_all_batches
+from scram_plugin.logs.curve import Curve, of_all_batches
 from scram_plugin.logs.kinds import KINDS, RETURNS, Kind, kind_of
+from scram_plugin.logs.measure import Measure
 from scram_plugin.logs.run import PLUS, Run
 from scram_plugin.logs.series import Series
 from scram_plugin.logs.settings import Settings, Value, chosen, common
@@ -27,29 +28,7 @@ OPPONENTS = {"g", "d", "gen", "disc", "gan", "generator", "discriminator", "netg
 MEASURES = ("mse", "mae", "rmse", "perplexity", "ppl")
 # If a log has more tags than this (for example one per parameter), only the first ones are searched for signals.
 MOST_TAGS = 20_000
-MOST_NAMED = 3  # text files, or gaps, that notes name
-
-
-@dataclass(frozen=True)
-class Measure:
-    """What a check looked at: a quantity in words, its value in this run, and the limit beyond which there is a finding.
-
-    `above`: a finding needs more than the limit; else it needs less. `limit` is None where a finding does not depend on one.
-    """
-
-    what: str
-    value: float
-    limit: float | None = None
-    above: bool = True
-    percent: bool = False  # value and limit are shares of 1, to be told in percent
-    curve: CurveName | None = None
-
-    @property
-    def nearness(self) -> float:
-        """How near the value is to its limit: 1 at the limit, 0 infinitely far from it or without a limit."""
-        if not self.limit or not self.value or not math.isfinite(self.value):
-            return 0.0
-        return abs(self.value / self.limit if self.above else self.limit / self.value)
+MOST_NAMED = 3  # text files that a note names
 
 
 class TrainingRun:
@@ -131,16 +110,9 @@ class TrainingRun:
     @cached_property
     def stopped(self) -> str:
         """Why and where the recording stopped while the training went on; empty if it did not."""
-        if not self.gaps or self.gaps[-1]["end"] is not None:
-            return ""
-        batches = [
-            int(self._logs[name][tag].steps[-1])
-            for name, role in self.parts.items()
-            if role == "scram" and (tag := schema.column_tag(schema.BATCHES, "loss")) in self._logs[name]
-        ]
-        last = max(batches, default=None)
-        where = "before the first batch was recorded" if last is None else f"after batch {last:,}"
-        return f"the recording stopped {where} ({self.gaps[-1]['reason']})"
+        tag = schema.column_tag(schema.BATCHES, "loss")
+        logs = [self._logs[name] for name, role in self.parts.items() if role == "scram"] if self.gaps else []
+        return gaps.stopped(self.gaps, max((int(log[tag].steps[-1]) for log in logs if tag in log), default=None))
 
     @property
     def without_event_files(self) -> list[str]:
@@ -402,11 +374,7 @@ class TrainingRun:
             notes.append(sentence)
         if self.facts.get("preflight"):
             notes.append("This is a preflight: a short training and tests of the model, run before the training itself.")
-        if self.stopped:
-            notes.append(f"{self.stopped[0].upper()}{self.stopped[1:]}. What the training did since is not known.")
-        notes += [_missing(gap) for gap in self.gaps[:MOST_NAMED] if gap["end"] is not None]
-        if len(self.gaps) > MOST_NAMED:
-            notes.append(f"And {len(self.gaps) - MOST_NAMED:,} more gaps in the recording.")
+        notes += gaps.notes(self.gaps, self.stopped)
         if self.ended not in (None, "finished", "stopped"):
             notes.append(f"The last training did not run to its end: {self.ended}.")
         crowded = [name for name in self.tensorboard_runs if len(self._logs[name]) > MOST_TAGS]
@@ -414,13 +382,6 @@ class TrainingRun:
         if crowded:
             notes.append(f"{crowded[0]} has more than {MOST_TAGS:,} tags; SCRAM searched the first {MOST_TAGS:,} for signals.")
         return notes
-
-
-def _missing(gap: Mapping[str, Any]) -> str:
-    """A sentence on a part of the training that was not recorded, after which the recording went on."""
-    what = "Something" if gap["first"] is None or gap["last"] is None else f"Batches {gap['first']:,} to {gap['last']:,}"
-    seconds = max(gap["end"] - gap["begin"], 0.0)
-    return f"{what} could not be recorded, for {seconds:,.0f} s, and nothing is known of it: {gap['reason']}."
 
 
 def _counts(steps: np.ndarray) -> bool:

@@ -12,7 +12,7 @@ from scram_plugin.heuristics.heuristic import Confidence, Finding, FixProof
 from scram_plugin.heuristics.words import number, one_line
 from scram_plugin.logs.curve import CurveName
 from scram_plugin.logs.kinds import Kind
-from scram_plugin.logs.training_run import Measure
+from scram_plugin.logs.measure import Measure
 from scram_plugin.reviews.model import Aside, Chart, HeadlineKind, Overview, Review
 from scram_plugin.reviews.pictures import labels
 from scram_plugin.reviews.plain import plain

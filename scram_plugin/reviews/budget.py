@@ -34,7 +34,7 @@ _timed: dict[int, _Timed] = {}
 _watcher: tuple[int, threading.Thread] | None = None
 
 
-class Budget:
+class TimeBudget:
     """The processor time that the checks of one review may take, each and together. `seconds`: each; 0 for no limit."""
 
     def __init__(self, seconds: float) -> None:

@@ -11,8 +11,9 @@ from scram_plugin.heuristics.heuristic import CONFIDENCES, Finding
 from scram_plugin.heuristics.words import counted
 from scram_plugin.logs.curve import CurveName
 from scram_plugin.logs.kinds import KINDS, Kind
+from scram_plugin.logs.measure import Measure
 from scram_plugin.logs.settings import Value
-from scram_plugin.logs.training_run import Measure, TrainingRun
+from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.reviews.score import RunScore
 from scram_plugin.severity import SEVERITIES
 

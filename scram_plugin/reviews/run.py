@@ -21,7 +21,7 @@ from scram_plugin.logs.logdir import Logdir
 from scram_plugin.logs.pairing import training_runs
 from scram_plugin.logs.training_run import TrainingRun
 from scram_plugin.reviews.about import about
-from scram_plugin.reviews.budget import Budget, OutOfTime
+from scram_plugin.reviews.budget import OutOfTime, TimeBudget
 from scram_plugin.reviews.explain import explain
 from scram_plugin.reviews.model import Review, Signal, Unchecked, Unclear
 from scram_plugin.reviews.overview import overview
@@ -43,7 +43,7 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) ->
     """
     run = copy.copy(run)  # what it notes as read is that of this review, whatever other threads ask of it
     outcomes, measured = {}, {}
-    budget = Budget(catalogue.seconds)
+    budget = TimeBudget(catalogue.seconds)
     with np.errstate(all="ignore"):  # logged values may be arbitrarily large; a warning of NumPy about that does not help
         for h in catalogue.heuristics:
             outcomes[h.id] = _outcome(h, catalogue.options_of(h), run, budget)
@@ -86,11 +86,11 @@ def review(run: TrainingRun, catalogue: Catalogue, notes: Iterable[str] = ()) ->
 def judged(heuristic: Heuristic, options: Mapping[str, Any], run: TrainingRun) -> list[Finding] | Unclear | Unchecked:
     """The outcome of one heuristic with other options than those of the review."""
     with np.errstate(all="ignore"):
-        return _outcome(heuristic, options, copy.copy(run), Budget(CHECK_SECONDS))
+        return _outcome(heuristic, options, copy.copy(run), TimeBudget(CHECK_SECONDS))
 
 
 def _outcome(
-    heuristic: Heuristic, options: Mapping[str, Any], run: TrainingRun, budget: Budget
+    heuristic: Heuristic, options: Mapping[str, Any], run: TrainingRun, budget: TimeBudget
 ) -> list[Finding] | Unclear | Unchecked:
     """The outcome of one heuristic: findings, which may be none, or why there is no answer. Whatever is wrong with the
     heuristic costs this one outcome."""

@@ -15,7 +15,7 @@ from scram_plugin.heuristics.catalogue import CHECK_SECONDS, catalogue
 from scram_plugin.heuristics.configuration import configured
 from scram_plugin.logs.logdir import read
 from scram_plugin.logs.pairing import training_runs
-from scram_plugin.reviews.budget import Budget, OutOfTime
+from scram_plugin.reviews.budget import OutOfTime, TimeBudget
 from scram_plugin.reviews.run import review
 from tests.event_files import tensor_event, write
 from tests.paths import DEMO_LOGS, ROOT, environment
@@ -62,7 +62,7 @@ def test_a_slow_check_is_stopped_and_named_and_the_others_are_judged(tmp_path):
 
 def test_what_a_check_catches_is_not_its_end():
     """A check that catches whatever is raised in it is stopped, too; and nothing comes after a check that has ended."""
-    budget = Budget(0.3)
+    budget = TimeBudget(0.3)
 
     def stubborn():
         until = time.monotonic() + 60
@@ -77,7 +77,7 @@ def test_what_a_check_catches_is_not_its_end():
     stopped = 0
     for _ in range(20):  # each of them at another moment of the watcher's rounds
         try:
-            with Budget(1e-9).check():
+            with TimeBudget(1e-9).check():
                 sum(range(3_000_000))
         except OutOfTime:
             stopped += 1

@@ -81,7 +81,7 @@ def test_a_whole_proof(tmp_path):
     (tmp_path / "train.py").write_text(DIVERGES, encoding="utf-8")
     before = files(tmp_path)
     found = scram_plugin.fix(
-        tmp_path / "train.py", prove=True, epochs=3, directory=tmp_path, log_dir=tmp_path / "logs" / "fix", apply=True
+        tmp_path / "train.py", prove=True, epochs=3, directory=tmp_path, log_dir=tmp_path / "logs" / "fix", apply=True, yes=True
     )
     assert found.good
     assert "-model.compile(keras.optimizers.SGD(1e6)" in found.diff
@@ -92,15 +92,13 @@ def test_a_whole_proof(tmp_path):
     assert b"SGD(0.01)" in after["train.py"]
     review = scram_plugin.review(tmp_path / "logs", "as it is, seed 0", cache=False)[0]
     assert any(fix.proof and fix.proof.verdict == "better" for finding in review.findings for fix in finding.fixes)
-    patch = (tmp_path / "logs" / "fix" / "train.patch").read_text(encoding="utf-8")
-    assert patch == found.diff
-    assert found.take_back.startswith("patch -R -p1 --binary < ")
+    assert found.take_back.startswith("scram fix --revert")
 
 
 def test_preflight_goes_from_a_program_to_a_proven_patch(tmp_path):
     (tmp_path / "train.py").write_text(DIVERGES, encoding="utf-8")
     before = files(tmp_path)
-    command = [sys.executable, "-m", "scram_plugin", "preflight", "--seconds", "3", "train.py", "--fix", "--yes"]
+    command = [sys.executable, "-m", "scram_plugin", "preflight", "--seconds", "3", "--yes", "train.py", "--fix"]
     done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "✓ fix 1 (" in done.stdout
